@@ -1,0 +1,34 @@
+/** What every step of the engine is given. Time and randomness come in here. */
+import type { Catalog } from '../catalog/catalog.js';
+import type { IdSource } from '../contract/ids.js';
+import type { Scheduler } from '../schedulers/scheduler.js';
+import type { Db } from '../store/db.js';
+
+export type Right = 'none' | 'read' | 'write' | 'admin';
+
+export interface Workspaces {
+  /** Rights of a user in each workspace; one that does not exist is `none`. */
+  workspaceRights(user: string, wsids: readonly number[]): Promise<Map<number, Right>>;
+}
+
+/** Tokens that are good for one dispatch. */
+export interface DispatchTokens {
+  mint(dispatchId: string): string;
+  /** The dispatch id, or null for a token that is not ours. */
+  verify(token: string): string | null;
+}
+
+export interface Context {
+  readonly db: Db;
+  readonly catalog: Catalog;
+  readonly workspaces: Workspaces;
+  readonly schedulers: ReadonlyMap<string, Scheduler>;
+  /** The scheduler that takes a job with this client group. */
+  readonly schedulerFor: (clientGroup: string | null) => Scheduler;
+  readonly tokens: DispatchTokens;
+  readonly ids: IdSource;
+  /** `dispatch`: there may be something to hand over. `events`: something was written to the record. */
+  readonly wake: (what: 'dispatch' | 'events') => void;
+  readonly onEvents: (listener: () => void) => () => void;
+  readonly log: (message: string, detail?: object) => void;
+}

@@ -1,0 +1,234 @@
+/**
+ * The domain, as every transport sees it. Start reading at `submit.ts`. Errors that concern a whole call are thrown as
+ * `RepriseError`; verdicts on single items are part of the answer.
+ */
+import type { EventKind } from '../contract/events.js';
+import type { RawJson } from '../contract/raw-json.js';
+import type {
+  BatchView,
+  CancelResult,
+  EventView,
+  JobRequest,
+  JobSummary,
+  LogPage,
+  RetryResult,
+  SubmitResult,
+} from '../contract/schemas.js';
+import type { FailureClass, Status } from '../contract/status.js';
+import type { WorkerAnswer, WorkerReport } from '../contract/worker.js';
+
+/** Who asks, and with which power. `asAdmin` is a wish: the engine refuses it to those without the role. */
+export interface Actor {
+  readonly user: string;
+  readonly admin: 'none' | 'read' | 'write';
+  readonly asAdmin: boolean;
+  /** Set when the caller is a runner: the token was good for this one dispatch. */
+  readonly dispatchId?: string;
+}
+
+/** Makes a call repeatable: same caller, operation and id. `body` is what is compared. */
+export interface Repeatable {
+  readonly operation: string;
+  readonly requestId: string | undefined;
+  readonly body: string;
+}
+
+export type SubmitTarget =
+  | { readonly kind: 'jobs' }
+  | {
+      readonly kind: 'batch';
+      readonly name: string | null;
+      readonly wsid: number | null;
+      readonly meta: Readonly<Record<string, string>>;
+    }
+  | { readonly kind: 'extend'; readonly batchId: string };
+
+export interface SubmitOptions {
+  readonly jobs: readonly JobRequest[];
+  readonly target: SubmitTarget;
+  readonly allOrNothing: boolean;
+  readonly dryRun: boolean;
+  readonly repeat: Repeatable;
+}
+
+export interface RetryOptions {
+  /** Ids as asked for, any of the lineage; or all heads of a batch in the given states. */
+  readonly what: { readonly ids: readonly string[] } | { readonly batchId: string; readonly states: readonly Status[] };
+  readonly reason: string | null;
+  readonly dryRun: boolean;
+  readonly repeat: Repeatable;
+}
+
+/** One row of `jobs` with its inputs; times as Date, JSON as text. */
+export interface JobRecord {
+  readonly jobId: string;
+  readonly batchId: string | null;
+  readonly rootId: string;
+  readonly retryNumber: number;
+  readonly supersededBy: string | null;
+  readonly retryReason: string | null;
+  readonly owner: string;
+  readonly wsid: number | null;
+  readonly inputKey: string;
+  readonly module: string;
+  readonly method: string;
+  readonly appCommit: string;
+  readonly appTag: string | null;
+  readonly appId: string | null;
+  readonly parentJobId: string | null;
+  readonly meta: string;
+  readonly params: string | null;
+  readonly sourceObjects: string;
+  readonly cpus: number;
+  readonly memoryMb: number;
+  readonly diskGb: number | null;
+  readonly clientGroup: string | null;
+  readonly timeoutMs: number;
+  readonly scheduler: string;
+  /** The newest dispatch's id at its scheduler. */
+  readonly schedulerId: string | null;
+  readonly status: Status;
+  readonly waitReason: string | null;
+  readonly createdAt: Date;
+  readonly updatedAt: Date;
+  readonly queuedAt: Date | null;
+  readonly estimatingAt: Date | null;
+  readonly runningAt: Date | null;
+  readonly finishedAt: Date | null;
+  readonly errorCode: number | null;
+  readonly terminatedCode: number | null;
+  readonly failureClass: FailureClass | null;
+  readonly errormsg: string | null;
+  readonly error: string | null;
+  readonly exitCode: number | null;
+  readonly exitSignal: string | null;
+  readonly jobOutput: string | null;
+  /** Retries of this lineage in order; of a job that is itself a retry too. */
+  readonly retryIds: readonly string[];
+}
+
+/** A batch, as the parent job that EE2 shows. */
+export interface BatchRecord {
+  readonly batchId: string;
+  readonly owner: string;
+  readonly wsid: number | null;
+  readonly name: string | null;
+  readonly meta: string;
+  readonly status: 'created' | 'terminated';
+  readonly terminatedCode: number | null;
+  readonly createdAt: Date;
+  readonly updatedAt: Date;
+  readonly finishedAt: Date | null;
+  /** All jobs of the batch in order of creation, retries among them. */
+  readonly childIds: readonly string[];
+}
+
+export type Found =
+  | { readonly kind: 'job'; readonly job: JobRecord }
+  | { readonly kind: 'batch'; readonly batch: BatchRecord }
+  | { readonly kind: 'unreadable' }
+  | { readonly kind: 'unknown' };
+
+export interface DispatchRecord {
+  readonly dispatchId: string;
+  readonly dispatchNumber: number;
+  readonly scheduler: string;
+  readonly schedulerHost: string | null;
+  readonly schedulerId: string | null;
+  readonly openedAt: Date;
+  readonly submittedAt: Date | null;
+  readonly startedAt: Date | null;
+  readonly closedAt: Date | null;
+  readonly closeReason: string | null;
+  readonly lateLines: number;
+  readonly peakMemoryMb: number | null;
+  readonly cpuSeconds: number | null;
+}
+
+export interface JobFilter {
+  readonly states: readonly Status[] | null;
+  readonly user: string | null;
+  readonly app: string | null;
+  readonly batchId: string | null;
+  readonly wsid: number | null;
+  readonly inputKey: string | null;
+  readonly latestOnly: boolean;
+  readonly limit: number;
+  readonly cursor: string | null;
+}
+
+export interface EventFilter {
+  readonly jobId: string | null;
+  readonly batchId: string | null;
+  readonly after: string | null;
+  readonly limit: number;
+}
+
+/** How an EE2 worker says a job ended; see `ee2-compatibility`. */
+export interface FinishByCall {
+  readonly errorMessage: string | null;
+  readonly errorCode: number | null;
+  /** Any JSON: object, string. */
+  readonly error: RawJson | null;
+  readonly output: RawJson | null;
+}
+
+export interface LineToAdd {
+  readonly line: string;
+  readonly isError: boolean;
+  /** ms */
+  readonly ts: number;
+}
+
+export interface Page<T> {
+  readonly items: T[];
+  readonly nextCursor: string | null;
+}
+
+export interface Engine {
+  submit(actor: Actor, options: SubmitOptions): Promise<SubmitResult>;
+  retry(actor: Actor, options: RetryOptions): Promise<RetryResult>;
+  receipts(actor: Actor, requestId: string): Promise<RetryResult>;
+
+  /** Each id asked is in the answer, in the order asked. */
+  find(actor: Actor, ids: readonly string[]): Promise<Map<string, Found>>;
+  dispatchesOf(jobId: string): Promise<DispatchRecord[]>;
+  lineage(actor: Actor, jobId: string): Promise<JobRecord[]>;
+  listJobs(actor: Actor, filter: JobFilter): Promise<Page<JobSummary>>;
+  listBatches(
+    actor: Actor,
+    filter: {
+      user: string | null;
+      wsid: number | null;
+      app: string | null;
+      states: readonly Status[] | null;
+      limit: number;
+      cursor: string | null;
+    },
+  ): Promise<Page<BatchView>>;
+  batch(actor: Actor, batchId: string): Promise<BatchView>;
+  listEvents(actor: Actor, filter: EventFilter): Promise<Page<EventView>>;
+  /** Calls back (coalesced, at most every 50 ms) when events may have been written. Returns the way to stop. */
+  onEvents(listener: () => void): () => void;
+  /** Job: `null` limit = all. */
+  logs(actor: Actor, jobId: string, skip: number, limit: number | null): Promise<LogPage>;
+
+  /** Ids of jobs or batches; a batch cancels its unfinished jobs. */
+  cancel(actor: Actor, ids: readonly string[], terminatedCode: number | null): Promise<CancelResult>;
+  start(actor: Actor, jobId: string, skipEstimation: boolean): Promise<void>;
+  finish(actor: Actor, jobId: string, how: FinishByCall): Promise<void>;
+  /** Returns the number of stored lines afterwards. */
+  addLogs(actor: Actor, jobId: string, lines: readonly LineToAdd[]): Promise<number>;
+  /** Runners: each report is judged by its own token. */
+  report(reports: readonly WorkerReport[]): Promise<WorkerAnswer[]>;
+}
+
+/** One line of the record, before it is written. */
+export interface NewEvent {
+  readonly kind: EventKind;
+  readonly jobId: string | null;
+  readonly batchId: string | null;
+  readonly owner: string;
+  readonly actor: string | null;
+  readonly payload: Readonly<Record<string, unknown>>;
+}

@@ -1,0 +1,340 @@
+/** Dispatches: one hand-over of a job to a scheduler. At most one per job is open, held by an index. */
+import type { Status } from '../contract/status.js';
+import { type Queryable, statement } from './db.js';
+
+export interface CandidateRow {
+  readonly job_id: string;
+  readonly owner: string;
+  readonly cpus: number;
+  readonly memory_mb: number;
+  readonly disk_gb: number | null;
+  readonly client_group: string | null;
+  readonly timeout_ms: number;
+}
+
+/**
+ * Waiting jobs in fair order: every owner's first before anyone's second, those who have jobs in the scheduler later.
+ * The recursion jumps from owner to owner through the index, so that one owner's million jobs cost nothing.
+ * A retry waits until no process of its predecessor is left, that is until the predecessor's dispatch is closed.
+ */
+const selectDispatchCandidates = statement<CandidateRow>(
+  'select_dispatch_candidates',
+  `
+  with recursive owners (owner) as (
+    (
+      select j.owner
+      from jobs j
+      where j.status = 'created' and j.scheduler = $1::text
+      order by j.owner
+      limit 1
+    )
+    union all
+    select (
+      select j.owner
+      from jobs j
+      where j.status = 'created' and j.scheduler = $1::text and j.owner > o.owner
+      order by j.owner
+      limit 1
+    )
+    from owners o
+    where o.owner is not null
+  ), busy as (
+    select j.owner, count(*) as jobs
+    from dispatches d
+    join jobs j on j.job_id = d.job_id
+    where d.scheduler = $1::text and d.closed_at is null
+    group by j.owner
+  )
+  select w.job_id, w.owner, w.cpus, w.memory_mb, w.disk_gb, w.client_group, w.timeout_ms
+  from owners o
+  left join busy on busy.owner = o.owner
+  cross join lateral (
+    select j.*, row_number() over (order by j.job_id) as turn
+    from jobs j
+    where j.status = 'created' and j.scheduler = $1::text and j.owner = o.owner
+      and not exists (
+        select
+        from dispatches d
+        where d.job_id = j.job_id and d.closed_at is null
+      )
+      and (j.retry_number = 0 or not exists (
+        select
+        from jobs p
+        join dispatches d on d.job_id = p.job_id and d.closed_at is null
+        where p.root_id = j.root_id and p.retry_number = j.retry_number - 1
+      ))
+    order by j.job_id
+    limit $2::integer
+  ) w
+  where o.owner is not null
+  order by w.turn + coalesce(busy.jobs, 0), w.job_id
+  limit $2::integer`,
+);
+
+export function findDispatchCandidates(db: Queryable, scheduler: string, limit: number): Promise<CandidateRow[]> {
+  return db.query(selectDispatchCandidates, [scheduler, limit]);
+}
+
+const openDispatchesIfCreated = statement<{ dispatch_id: string }>(
+  'open_dispatches_if_created',
+  `
+  with wanted as (
+    select t.dispatch_id, t.job_id, j.owner, j.batch_id
+    from json_to_recordset($1::json) as t (dispatch_id text, job_id text)
+    join jobs j on j.job_id = t.job_id
+    where j.status = 'created'
+    order by t.job_id
+    for share of j
+  ), opened as (
+    insert into dispatches (dispatch_id, job_id, dispatch_number, scheduler, scheduler_host)
+    select
+      dispatch_id, job_id,
+      1 + coalesce((select max(d.dispatch_number) from dispatches d where d.job_id = wanted.job_id), 0),
+      $2::text, $3::text
+    from wanted
+    on conflict do nothing
+    returning dispatch_id, job_id, dispatch_number
+  ), noted as (
+    insert into events (kind, job_id, batch_id, owner, payload)
+    select
+      'job.dispatched', o.job_id, w.batch_id, w.owner,
+      json_build_object('dispatch_id', o.dispatch_id, 'dispatch_number', o.dispatch_number, 'scheduler', $2::text)::text
+    from opened o
+    join wanted w on w.dispatch_id = o.dispatch_id
+    order by o.dispatch_id
+  )
+  select dispatch_id
+  from opened`,
+);
+
+/** Opens a dispatch for every job that is still created and has none; another replica's claim wins silently. */
+export async function openDispatches(
+  tx: Queryable,
+  rows: readonly { dispatch_id: string; job_id: string }[],
+  scheduler: string,
+  host: string | null,
+): Promise<Set<string>> {
+  const opened = await tx.query(openDispatchesIfCreated, [JSON.stringify(rows), scheduler, host]);
+  return new Set(opened.map((row) => row.dispatch_id));
+}
+
+const queueAcceptedDispatches = statement<{ job_id: string }>(
+  'queue_accepted_dispatches',
+  `
+  with accepted as (
+    select t.dispatch_id, t.scheduler_id
+    from json_to_recordset($1::json) as t (dispatch_id text, scheduler_id text)
+  ), submitted as (
+    update dispatches d
+    set scheduler_id = a.scheduler_id, submitted_at = coalesce(d.submitted_at, now())
+    from accepted a
+    where d.dispatch_id = a.dispatch_id
+    returning d.dispatch_id, d.job_id, d.scheduler_id, d.closed_at
+  ), queued as (
+    update jobs j
+    set
+      status = case when j.status = 'created' then 'queued' else j.status end,
+      queued_at = coalesce(j.queued_at, now()),
+      updated_at = now(),
+      wait_reason = null
+    from submitted s
+    where j.job_id = s.job_id and s.closed_at is null and j.status in ('created', 'queued', 'estimating', 'running')
+    returning j.job_id, j.batch_id, j.owner, s.dispatch_id, s.scheduler_id
+  ), noted as (
+    insert into events (kind, job_id, batch_id, owner, payload)
+    select
+      'job.queued', job_id, batch_id, owner,
+      json_build_object('previous_status', 'created', 'dispatch_id', dispatch_id, 'scheduler_id', scheduler_id)::text
+    from queued
+    order by job_id
+  )
+  select job_id
+  from queued`,
+);
+
+/** A job that started before this was written stays running; only the time and the scheduler's id are added. */
+export async function markQueued(
+  tx: Queryable,
+  rows: readonly { dispatch_id: string; scheduler_id: string | null }[],
+): Promise<void> {
+  if (rows.length > 0) await tx.query(queueAcceptedDispatches, [JSON.stringify(rows)]);
+}
+
+const closeOpenDispatches = statement<{ dispatch_id: string; job_id: string }>(
+  'close_open_dispatches',
+  `
+  with closed as (
+    update dispatches d
+    set closed_at = now(), close_reason = t.close_reason
+    from json_to_recordset($1::json) as t (dispatch_id text, close_reason text)
+    where d.dispatch_id = t.dispatch_id and d.closed_at is null
+    returning d.dispatch_id, d.job_id, d.close_reason
+  ), noted as (
+    insert into events (kind, job_id, batch_id, owner, payload)
+    select
+      'job.dispatch_closed', c.job_id, j.batch_id, j.owner,
+      json_build_object('dispatch_id', c.dispatch_id, 'close_reason', c.close_reason)::text
+    from closed c
+    join jobs j on j.job_id = c.job_id
+    order by c.dispatch_id
+  )
+  select dispatch_id, job_id
+  from closed`,
+);
+
+export type CloseReason = 'finished' | 'canceled' | 'lost' | 'rejected' | 'superseded';
+
+export async function closeDispatches(
+  tx: Queryable,
+  rows: readonly { dispatch_id: string; close_reason: CloseReason }[],
+): Promise<number> {
+  return rows.length === 0 ? 0 : (await tx.query(closeOpenDispatches, [JSON.stringify(rows)])).length;
+}
+
+export interface OpenDispatchRow {
+  readonly dispatch_id: string;
+  readonly job_id: string;
+  readonly status: Status;
+  readonly submitted_at: Date | null;
+  readonly started_at: Date | null;
+  readonly scheduler_id: string | null;
+  /** Seconds since it was opened, by the database's clock. */
+  readonly age: number;
+}
+
+const selectOpenDispatches = statement<OpenDispatchRow>(
+  'select_open_dispatches',
+  `
+  select
+    d.dispatch_id, d.job_id, j.status, d.submitted_at, d.started_at, d.scheduler_id,
+    extract(epoch from now() - d.opened_at)::float8 as age
+  from dispatches d
+  join jobs j on j.job_id = d.job_id
+  where d.closed_at is null and d.scheduler = $1::text and d.scheduler_host is not distinct from $2::text
+  order by d.dispatch_id`,
+);
+
+export function findOpenDispatches(db: Queryable, scheduler: string, host: string | null): Promise<OpenDispatchRow[]> {
+  return db.query(selectOpenDispatches, [scheduler, host]);
+}
+
+const selectOpenDispatchesOfJobs = statement<{ dispatch_id: string; scheduler: string; submitted: boolean }>(
+  'select_open_dispatches_of_jobs',
+  `
+  select dispatch_id, scheduler, submitted_at is not null as submitted
+  from dispatches
+  where closed_at is null and job_id = any($1::text[])`,
+);
+
+export function findOpenDispatchesOfJobs(db: Queryable, jobIds: readonly string[]) {
+  return db.query(selectOpenDispatchesOfJobs, [jobIds]);
+}
+
+export interface DispatchRow {
+  readonly dispatch_id: string;
+  readonly dispatch_number: number;
+  readonly scheduler: string;
+  readonly scheduler_host: string | null;
+  readonly scheduler_id: string | null;
+  readonly opened_at: Date;
+  readonly submitted_at: Date | null;
+  readonly started_at: Date | null;
+  readonly closed_at: Date | null;
+  readonly close_reason: string | null;
+  readonly late_lines: number;
+  readonly peak_memory_mb: number | null;
+  readonly cpu_seconds: number | null;
+}
+
+const selectDispatchesOfJob = statement<DispatchRow>(
+  'select_dispatches_of_job',
+  `
+  select
+    dispatch_id, dispatch_number, scheduler, scheduler_host, scheduler_id, opened_at, submitted_at, started_at,
+    closed_at, close_reason, late_lines, peak_memory_mb, cpu_seconds
+  from dispatches
+  where job_id = $1::text
+  order by dispatch_number`,
+);
+
+export function findDispatchesOfJob(db: Queryable, jobId: string): Promise<DispatchRow[]> {
+  return db.query(selectDispatchesOfJob, [jobId]);
+}
+
+export interface ReportedDispatchRow {
+  readonly dispatch_id: string;
+  readonly job_id: string;
+  readonly started_at: Date | null;
+  readonly closed_at: Date | null;
+  readonly logs_received: number;
+  readonly status: Status;
+  readonly method: string;
+  readonly app_commit: string;
+  readonly params: string | null;
+  readonly timeout_ms: number;
+  readonly cpus: number;
+  readonly memory_mb: number;
+}
+
+const lockReportedDispatches = statement<ReportedDispatchRow>(
+  'lock_reported_dispatches',
+  `
+  select
+    d.dispatch_id, d.job_id, d.started_at, d.closed_at, d.logs_received, j.status, j.method, j.app_commit,
+    case when d.started_at is null then i.params end as params,
+    j.timeout_ms, j.cpus, j.memory_mb
+  from dispatches d
+  join jobs j on j.job_id = d.job_id
+  join inputs i on i.input_id = j.input_id
+  where d.dispatch_id = any($1::text[])
+  order by d.dispatch_id
+  for update of d`,
+);
+
+export function lockDispatches(tx: Queryable, dispatchIds: readonly string[]): Promise<ReportedDispatchRow[]> {
+  return tx.query(lockReportedDispatches, [dispatchIds]);
+}
+
+const selectInputOfJob = statement<{ params: string | null }>(
+  'select_params_of_job',
+  `
+  select i.params
+  from jobs j
+  join inputs i on i.input_id = j.input_id
+  where j.job_id = $1::text`,
+);
+
+/** For a start that is repeated because its answer was lost. */
+export async function findParams(db: Queryable, jobId: string): Promise<string | null> {
+  return (await db.query(selectInputOfJob, [jobId]))[0]?.params ?? null;
+}
+
+const noteDispatchReports = statement(
+  'note_dispatch_reports',
+  `
+  update dispatches d
+  set
+    seen_at = now(),
+    started_at = case when t.started then coalesce(d.started_at, now()) else d.started_at end,
+    logs_received = d.logs_received + t.lines,
+    late_lines = d.late_lines + t.late_lines,
+    peak_memory_mb = coalesce(t.peak_memory_mb, d.peak_memory_mb),
+    cpu_seconds = coalesce(t.cpu_seconds, d.cpu_seconds)
+  from json_to_recordset($1::json) as t (
+    dispatch_id text, started boolean, lines integer, late_lines integer, peak_memory_mb float8, cpu_seconds float8
+  )
+  where d.dispatch_id = t.dispatch_id`,
+);
+
+export interface DispatchNote {
+  readonly dispatch_id: string;
+  readonly started: boolean;
+  readonly lines: number;
+  readonly late_lines: number;
+  readonly peak_memory_mb: number | null;
+  readonly cpu_seconds: number | null;
+}
+
+export async function noteReports(tx: Queryable, notes: readonly DispatchNote[]): Promise<void> {
+  if (notes.length > 0) await tx.query(noteDispatchReports, [JSON.stringify(notes)]);
+}

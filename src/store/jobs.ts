@@ -1,0 +1,244 @@
+/** Jobs as records: adding, reading, listing. Their lineage is in lineages.ts, their life in lifecycle.ts. */
+import type { FailureClass, Status } from '../contract/status.js';
+import { type Queryable, statement } from './db.js';
+import { chunksOf } from './inputs.js';
+
+/** A root job to add; the statement sets the rest. */
+export interface NewJob {
+  readonly job_id: string;
+  readonly batch_id: string | null;
+  readonly owner: string;
+  readonly wsid: number | null;
+  readonly input_id: string;
+  readonly module: string;
+  readonly method: string;
+  readonly app_commit: string;
+  readonly app_tag: string | null;
+  readonly app_id: string | null;
+  readonly parent_job_id: string | null;
+  readonly meta: string;
+  readonly cpus: number;
+  readonly memory_mb: number;
+  readonly disk_gb: number | null;
+  readonly client_group: string | null;
+  readonly timeout_ms: number;
+  readonly scheduler: string;
+}
+
+const insertRootJobs = statement(
+  'insert_root_jobs',
+  `
+  with added as (
+    insert into jobs (
+      job_id, batch_id, root_id, owner, wsid, input_id, module, method, app_commit, app_tag, app_id, parent_job_id,
+      meta, cpus, memory_mb, disk_gb, client_group, timeout_ms, scheduler
+    )
+    select
+      job_id, batch_id, job_id, owner, wsid, input_id, module, method, app_commit, app_tag, app_id, parent_job_id,
+      meta, cpus, memory_mb, disk_gb, client_group, timeout_ms, scheduler
+    from json_to_recordset($1::json) as t (
+      job_id text, batch_id text, owner text, wsid bigint, input_id text, module text, method text, app_commit text,
+      app_tag text, app_id text, parent_job_id text, meta text, cpus integer, memory_mb integer, disk_gb integer,
+      client_group text, timeout_ms bigint, scheduler text
+    )
+    returning job_id, batch_id, owner, method, app_commit
+  )
+  insert into events (kind, job_id, batch_id, owner, actor, payload)
+  select
+    'job.created', job_id, batch_id, owner, owner,
+    json_build_object('method', method, 'commit', app_commit, 'retry_number', 0)::text
+  from added
+  order by job_id`,
+);
+
+export async function addRootJobs(tx: Queryable, jobs: readonly NewJob[]): Promise<void> {
+  for (const chunk of chunksOf(jobs)) await tx.query(insertRootJobs, [JSON.stringify(chunk)]);
+}
+
+export interface JobRow {
+  readonly job_id: string;
+  readonly batch_id: string | null;
+  readonly root_id: string;
+  readonly retry_number: number;
+  readonly superseded_by: string | null;
+  readonly retry_reason: string | null;
+  readonly owner: string;
+  readonly wsid: number | null;
+  readonly input_key: string;
+  readonly module: string;
+  readonly method: string;
+  readonly app_commit: string;
+  readonly app_tag: string | null;
+  readonly app_id: string | null;
+  readonly cpus: number;
+  readonly memory_mb: number;
+  readonly disk_gb: number | null;
+  readonly client_group: string | null;
+  readonly status: Status;
+  readonly wait_reason: string | null;
+  readonly created_at: Date;
+  readonly updated_at: Date;
+  readonly queued_at: Date | null;
+  readonly running_at: Date | null;
+  readonly finished_at: Date | null;
+  readonly error_code: number | null;
+  readonly terminated_code: number | null;
+  readonly failure_class: FailureClass | null;
+  readonly errormsg: string | null;
+  readonly exit_code: number | null;
+  readonly exit_signal: string | null;
+}
+
+export interface FullJobRow extends JobRow {
+  readonly root_owner: string;
+  readonly parent_job_id: string | null;
+  readonly meta: string;
+  readonly params: string | null;
+  readonly source_objects: string;
+  readonly timeout_ms: number;
+  readonly scheduler: string;
+  readonly scheduler_id: string | null;
+  readonly estimating_at: Date | null;
+  readonly error: string | null;
+  readonly job_output: string | null;
+  readonly retry_ids: readonly string[];
+}
+
+const summaryColumns = `
+    j.job_id, j.batch_id, j.root_id, j.retry_number, j.superseded_by, j.retry_reason, j.owner, j.wsid, i.input_key,
+    j.module, j.method, j.app_commit, j.app_tag, j.app_id, j.cpus, j.memory_mb, j.disk_gb, j.client_group, j.status,
+    j.wait_reason, j.created_at, j.updated_at, j.queued_at, j.running_at, j.finished_at, j.error_code,
+    j.terminated_code, j.failure_class, j.errormsg, j.exit_code, j.exit_signal`;
+
+const fullColumns = `${summaryColumns},
+    r.owner as root_owner, j.parent_job_id, j.meta, i.params, i.source_objects, j.timeout_ms, j.scheduler,
+    j.estimating_at, j.error, j.job_output,
+    (
+      select d.scheduler_id
+      from dispatches d
+      where d.job_id = j.job_id
+      order by d.dispatch_number desc
+      limit 1
+    ) as scheduler_id,
+    array(
+      select l.job_id
+      from jobs l
+      where l.root_id = j.root_id and l.retry_number > 0
+      order by l.retry_number
+    ) as retry_ids`;
+
+const selectJobsByIds = statement<FullJobRow>(
+  'select_jobs_by_ids',
+  `
+  select ${fullColumns}
+  from jobs j
+  join inputs i on i.input_id = j.input_id
+  join jobs r on r.job_id = j.root_id
+  where j.job_id = any($1::text[])`,
+);
+
+export async function findJobs(db: Queryable, jobIds: readonly string[]): Promise<FullJobRow[]> {
+  return jobIds.length === 0 ? [] : db.query(selectJobsByIds, [jobIds]);
+}
+
+const selectLineage = statement<FullJobRow>(
+  'select_lineage',
+  `
+  select ${fullColumns}
+  from jobs j
+  join inputs i on i.input_id = j.input_id
+  join jobs r on r.job_id = j.root_id
+  where j.root_id = (select root_id from jobs where job_id = $1::text)
+  order by j.retry_number`,
+);
+
+/** The whole lineage of any of its jobs, root first. */
+export function findLineage(db: Queryable, jobId: string): Promise<FullJobRow[]> {
+  return db.query(selectLineage, [jobId]);
+}
+
+/** The little that permission and existence need. `root_owner` keeps read and cancel on every retry. */
+export interface JobAccessRow {
+  readonly job_id: string;
+  readonly batch_id: string | null;
+  readonly root_id: string;
+  readonly owner: string;
+  readonly root_owner: string;
+  readonly wsid: number | null;
+  readonly status: Status;
+}
+
+const selectJobAccess = statement<JobAccessRow>(
+  'select_job_access',
+  `
+  select j.job_id, j.batch_id, j.root_id, j.owner, r.owner as root_owner, j.wsid, j.status
+  from jobs j
+  join jobs r on r.job_id = j.root_id
+  where j.job_id = any($1::text[])`,
+);
+
+export async function findJobAccess(db: Queryable, jobIds: readonly string[]): Promise<JobAccessRow[]> {
+  return jobIds.length === 0 ? [] : db.query(selectJobAccess, [jobIds]);
+}
+
+const selectJobsPage = statement<JobRow>(
+  'select_jobs_page',
+  `
+  select ${summaryColumns}
+  from jobs j
+  join inputs i on i.input_id = j.input_id
+  where ($1::text is null or j.owner = $1)
+    and ($2::text is null or j.batch_id = $2)
+    and ($3::bigint is null or j.wsid = $3)
+    and ($4::text[] is null or j.status = any($4))
+    and ($5::text is null or j.module = $5)
+    and ($6::text is null or j.method = $6)
+    and ($7::text is null or i.input_key = $7)
+    and (not $8::boolean or j.superseded_by is null)
+    and ($9::text is null or j.job_id < $9)
+  order by j.job_id desc
+  limit $10::integer`,
+);
+
+export interface JobsPageFilter {
+  readonly owner: string | null;
+  readonly batchId: string | null;
+  readonly wsid: number | null;
+  readonly states: readonly Status[] | null;
+  readonly module: string | null;
+  readonly method: string | null;
+  readonly inputKey: string | null;
+  readonly headsOnly: boolean;
+  readonly before: string | null;
+  readonly limit: number;
+}
+
+/** Newest first. */
+export function findJobsPage(db: Queryable, f: JobsPageFilter): Promise<JobRow[]> {
+  return db.query(selectJobsPage, [
+    f.owner,
+    f.batchId,
+    f.wsid,
+    f.states,
+    f.module,
+    f.method,
+    f.inputKey,
+    f.headsOnly,
+    f.before,
+    f.limit,
+  ]);
+}
+
+const countJobsByStatus = statement<{ status: Status; jobs: number }>(
+  'count_jobs_by_status',
+  `
+  select status, count(*) as jobs
+  from jobs
+  where status not in ('completed', 'error', 'terminated')
+  group by status`,
+);
+
+/** Of unfinished jobs, for the metrics: the ended ones would be a scan of the whole table. */
+export function countUnfinishedJobs(db: Queryable): Promise<{ status: Status; jobs: number }[]> {
+  return db.query(countJobsByStatus);
+}

@@ -1,0 +1,202 @@
+/** A job's way through the state machine: guarded, set-based, each with its event. Who got no row back lost. */
+import type { FailureClass } from '../contract/status.js';
+import { type Queryable, statement } from './db.js';
+
+const startJobsIfStartable = statement<{ job_id: string }>(
+  'start_jobs_if_startable',
+  `
+  with wanted as (
+    select job_id, host, estimating, actor
+    from json_to_recordset($1::json) as t (job_id text, host text, estimating boolean, actor text)
+  ), before as (
+    select j.job_id, j.status as previous_status, w.host, w.actor, w.estimating and j.status <> 'estimating' as estimate
+    from jobs j
+    join wanted w on w.job_id = j.job_id
+    where j.status in ('created', 'queued', 'estimating')
+    order by j.job_id
+    for update of j
+  ), started as (
+    update jobs j
+    set
+      status = case when b.estimate then 'estimating' else 'running' end,
+      estimating_at = case when b.estimate then now() else j.estimating_at end,
+      running_at = case when b.estimate then j.running_at else now() end,
+      updated_at = now(),
+      wait_reason = null
+    from before b
+    where j.job_id = b.job_id
+    returning j.job_id, j.batch_id, j.owner, j.status, b.previous_status, b.host, b.actor
+  ), noted as (
+    insert into events (kind, job_id, batch_id, owner, actor, payload)
+    select
+      case when status = 'estimating' then 'job.estimating' else 'job.started' end, job_id, batch_id, owner, actor,
+      json_build_object('previous_status', previous_status, 'host', host)::text
+    from started
+    order by job_id
+  )
+  select job_id
+  from started`,
+);
+
+export interface Start {
+  readonly job_id: string;
+  readonly host: string | null;
+  readonly estimating: boolean;
+  readonly actor: string | null;
+}
+
+/** The ids that were started by this call. */
+export async function startJobs(tx: Queryable, starts: readonly Start[]): Promise<Set<string>> {
+  if (starts.length === 0) return new Set();
+  return new Set((await tx.query(startJobsIfStartable, [JSON.stringify(starts)])).map((row) => row.job_id));
+}
+
+const finishJobsIfUnfinished = statement<{ job_id: string }>(
+  'finish_jobs_if_unfinished',
+  `
+  with wanted as (
+    select *
+    from json_to_recordset($1::json) as t (
+      job_id text, status text, error_code integer, failure_class text, errormsg text, error text, exit_code integer,
+      exit_signal text, job_output text, actor text
+    )
+  ), before as (
+    select j.job_id, j.status as previous_status
+    from jobs j
+    join wanted w on w.job_id = j.job_id
+    where j.status in ('created', 'estimating', 'queued', 'running')
+    order by j.job_id
+    for update of j
+  ), finished as (
+    update jobs j
+    set
+      status = w.status,
+      finished_at = now(),
+      updated_at = now(),
+      wait_reason = null,
+      error_code = w.error_code,
+      failure_class = w.failure_class,
+      errormsg = w.errormsg,
+      error = w.error,
+      exit_code = w.exit_code,
+      exit_signal = w.exit_signal,
+      job_output = w.job_output
+    from wanted w
+    join before b on b.job_id = w.job_id
+    where j.job_id = w.job_id
+    returning j.job_id, j.batch_id, j.owner, j.status, j.error_code, j.failure_class, j.errormsg, b.previous_status, w.actor
+  ), noted as (
+    insert into events (kind, job_id, batch_id, owner, actor, payload)
+    select
+      case when status = 'completed' then 'job.completed' else 'job.failed' end, job_id, batch_id, owner, actor,
+      json_build_object(
+        'previous_status', previous_status, 'status', status, 'error_code', error_code,
+        'failure_class', failure_class, 'message', left(errormsg, 500)
+      )::text
+    from finished
+    order by job_id
+  )
+  select job_id
+  from finished`,
+);
+
+export interface Finish {
+  readonly job_id: string;
+  readonly status: 'completed' | 'error';
+  readonly error_code: number | null;
+  readonly failure_class: FailureClass | null;
+  readonly errormsg: string | null;
+  /** JSON text */
+  readonly error: string | null;
+  readonly exit_code: number | null;
+  readonly exit_signal: string | null;
+  /** JSON text */
+  readonly job_output: string | null;
+  readonly actor: string | null;
+}
+
+/** The ids that were ended by this call; the first end wins. */
+export async function finishJobs(tx: Queryable, finishes: readonly Finish[]): Promise<Set<string>> {
+  if (finishes.length === 0) return new Set();
+  return new Set((await tx.query(finishJobsIfUnfinished, [JSON.stringify(finishes)])).map((row) => row.job_id));
+}
+
+const terminateJobsIfUnfinished = statement<{ job_id: string }>(
+  'terminate_jobs_if_unfinished',
+  `
+  with before as (
+    select j.job_id, j.status as previous_status
+    from jobs j
+    where j.job_id = any($1::text[]) and j.status in ('created', 'estimating', 'queued', 'running')
+    order by j.job_id
+    for update of j
+  ), ended as (
+    update jobs j
+    set
+      status = 'terminated', terminated_code = $2::integer, failure_class = $3::text, finished_at = now(),
+      updated_at = now(), wait_reason = null
+    from before b
+    where j.job_id = b.job_id
+    returning j.job_id, j.batch_id, j.owner, b.previous_status
+  ), noted as (
+    insert into events (kind, job_id, batch_id, owner, actor, payload)
+    select
+      'job.terminated', job_id, batch_id, owner, $4::text,
+      json_build_object('previous_status', previous_status, 'terminated_code', $2::integer)::text
+    from ended
+    order by job_id
+  )
+  select job_id
+  from ended`,
+);
+
+/** The ids that were ended by this call. */
+export async function terminateJobs(
+  tx: Queryable,
+  jobIds: readonly string[],
+  code: number,
+  failureClass: FailureClass,
+  actor: string | null,
+): Promise<string[]> {
+  if (jobIds.length === 0) return [];
+  return (await tx.query(terminateJobsIfUnfinished, [jobIds, code, failureClass, actor])).map((row) => row.job_id);
+}
+
+const requeueJobsIfQueued = statement<{ job_id: string }>(
+  'requeue_jobs_if_queued',
+  `
+  with requeued as (
+    update jobs j
+    set status = 'created', updated_at = now()
+    where j.job_id = any($1::text[]) and j.status = 'queued'
+    returning j.job_id, j.batch_id, j.owner
+  ), noted as (
+    insert into events (kind, job_id, batch_id, owner, payload)
+    select 'job.requeued', job_id, batch_id, owner, '{"previous_status":"queued"}'
+    from requeued
+    order by job_id
+  )
+  select job_id
+  from requeued`,
+);
+
+/** Their dispatch was lost before the start; they wait again. */
+export async function requeueJobs(tx: Queryable, jobIds: readonly string[]): Promise<void> {
+  if (jobIds.length > 0) await tx.query(requeueJobsIfQueued, [jobIds]);
+}
+
+const setWaitReasons = statement(
+  'set_wait_reasons',
+  `
+  update jobs j
+  set wait_reason = t.wait_reason
+  from json_to_recordset($1::json) as t (job_id text, wait_reason text)
+  where j.job_id = t.job_id and j.status = 'created' and j.wait_reason is distinct from t.wait_reason`,
+);
+
+export async function noteWaitReasons(
+  tx: Queryable,
+  rows: readonly { job_id: string; wait_reason: string | null }[],
+): Promise<void> {
+  if (rows.length > 0) await tx.query(setWaitReasons, [JSON.stringify(rows)]);
+}
