@@ -223,6 +223,8 @@ create table requests (
   request_id text,
   body_hash text not null,
   answer text not null default '',
+  -- false when everything was refused: the receipts can be read, but the same request may be asked anew
+  remembered boolean not null default true,
   reason text,
   created_at timestamptz not null default now(),
   constraint requests_once unique (caller, operation, request_id)

@@ -1,12 +1,15 @@
 /** Who may do what (ee2-compatibility, permissions): the owner, the root's owner, the workspace's members, admins. */
 import { RepriseError } from '../contract/errors.js';
-import type { Context, Right, Workspaces } from './context.js';
+import { findDispatchState } from '../store/dispatches.js';
+import type { Context, Right } from './context.js';
 import type { Actor } from './engine.js';
 
 export type Level = 'read' | 'write';
 
 /** What a right is judged on. */
 export interface Subject {
+  /** For runners: their dispatch is good for this job alone. */
+  readonly jobId?: string;
   readonly owner: string;
   /** Keeps read and cancel on every retry of the job. */
   readonly rootOwner?: string;
@@ -36,20 +39,25 @@ const GRANTS: Readonly<Record<Level, readonly Right[]>> = {
 
 /** One look-up for all subjects; the answers are in their order. */
 export async function mayAll(
-  workspaces: Workspaces,
+  ctx: Context,
   actor: Actor,
   level: Level,
   subjects: readonly Subject[],
 ): Promise<boolean[]> {
+  if (actor.dispatchId !== undefined) {
+    const own = await findDispatchState(ctx.db, actor.dispatchId);
+    return subjects.map((s) => own !== undefined && s.jobId === own.job_id);
+  }
   if (usesAdmin(actor, level)) return subjects.map(() => true);
   const owns = (s: Subject) => s.owner === actor.user || s.rootOwner === actor.user;
   const asked = [...new Set(subjects.filter((s) => !owns(s) && s.wsid !== null).map((s) => s.wsid as number))];
-  const rights = asked.length === 0 ? new Map<number, Right>() : await workspaces.workspaceRights(actor.user, asked);
+  const rights =
+    asked.length === 0 ? new Map<number, Right>() : await ctx.workspaces.workspaceRights(actor.user, asked);
   return subjects.map((s) => owns(s) || (s.wsid !== null && GRANTS[level].includes(rights.get(s.wsid) ?? 'none')));
 }
 
-export async function may(workspaces: Workspaces, actor: Actor, level: Level, subject: Subject): Promise<boolean> {
-  return (await mayAll(workspaces, actor, level, [subject]))[0]!;
+export async function may(ctx: Context, actor: Actor, level: Level, subject: Subject): Promise<boolean> {
+  return (await mayAll(ctx, actor, level, [subject]))[0]!;
 }
 
 export function deniedSentence(user: string, level: Level, jobId: string): string {
@@ -63,7 +71,7 @@ export async function requireOnJob(
   jobId: string,
   subject: Subject,
 ): Promise<void> {
-  if (!(await may(ctx.workspaces, actor, level, subject))) {
+  if (!(await may(ctx, actor, level, subject))) {
     throw new RepriseError('FORBIDDEN', deniedSentence(actor.user, level, jobId));
   }
 }

@@ -2,7 +2,6 @@
  * The domain, as every transport sees it. Start reading at `submit.ts`. Errors that concern a whole call are thrown as
  * `RepriseError`; verdicts on single items are part of the answer.
  */
-import type { EventKind } from '../contract/events.js';
 import type { RawJson } from '../contract/raw-json.js';
 import type {
   BatchView,
@@ -157,9 +156,20 @@ export interface JobFilter {
   readonly cursor: string | null;
 }
 
+export interface BatchFilter {
+  /** Batches with an item (head) in one of these. */
+  readonly states: readonly Status[] | null;
+  readonly user: string | null;
+  readonly app: string | null;
+  readonly wsid: number | null;
+  readonly limit: number;
+  readonly cursor: string | null;
+}
+
 export interface EventFilter {
   readonly jobId: string | null;
   readonly batchId: string | null;
+  /** An `event_id`; null = from the beginning; `now` = only what comes. */
   readonly after: string | null;
   readonly limit: number;
 }
@@ -180,6 +190,11 @@ export interface LineToAdd {
   readonly ts: number;
 }
 
+export interface LogsRead {
+  readonly page: LogPage;
+  readonly everLogged: boolean;
+}
+
 export interface Page<T> {
   readonly items: T[];
   readonly nextCursor: string | null;
@@ -195,23 +210,13 @@ export interface Engine {
   dispatchesOf(jobId: string): Promise<DispatchRecord[]>;
   lineage(actor: Actor, jobId: string): Promise<JobRecord[]>;
   listJobs(actor: Actor, filter: JobFilter): Promise<Page<JobSummary>>;
-  listBatches(
-    actor: Actor,
-    filter: {
-      user: string | null;
-      wsid: number | null;
-      app: string | null;
-      states: readonly Status[] | null;
-      limit: number;
-      cursor: string | null;
-    },
-  ): Promise<Page<BatchView>>;
+  listBatches(actor: Actor, filter: BatchFilter): Promise<Page<BatchView>>;
   batch(actor: Actor, batchId: string): Promise<BatchView>;
   listEvents(actor: Actor, filter: EventFilter): Promise<Page<EventView>>;
   /** Calls back (coalesced, at most every 50 ms) when events may have been written. Returns the way to stop. */
   onEvents(listener: () => void): () => void;
-  /** Job: `null` limit = all. */
-  logs(actor: Actor, jobId: string, skip: number, limit: number | null): Promise<LogPage>;
+  /** `null` limit = all. A job that never logged has no lines and `everLogged` false. */
+  logs(actor: Actor, jobId: string, skip: number, limit: number | null): Promise<LogsRead>;
 
   /** Ids of jobs or batches; a batch cancels its unfinished jobs. */
   cancel(actor: Actor, ids: readonly string[], terminatedCode: number | null): Promise<CancelResult>;
@@ -221,14 +226,4 @@ export interface Engine {
   addLogs(actor: Actor, jobId: string, lines: readonly LineToAdd[]): Promise<number>;
   /** Runners: each report is judged by its own token. */
   report(reports: readonly WorkerReport[]): Promise<WorkerAnswer[]>;
-}
-
-/** One line of the record, before it is written. */
-export interface NewEvent {
-  readonly kind: EventKind;
-  readonly jobId: string | null;
-  readonly batchId: string | null;
-  readonly owner: string;
-  readonly actor: string | null;
-  readonly payload: Readonly<Record<string, unknown>>;
 }

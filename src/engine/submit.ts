@@ -13,6 +13,7 @@ import type { Context } from './context.js';
 import type { Actor, SubmitOptions } from './engine.js';
 import { checkFit, checkForm } from './preflight.js';
 import { recordJobs } from './record.js';
+import { findRepeated } from './repeat.js';
 import { resolveVersions } from './resolve.js';
 
 /** One job on its way through the pipeline. A step that refuses it sets `error`, and later steps pass it by. */
@@ -28,6 +29,8 @@ export async function submit(ctx: Context, actor: Actor, options: SubmitOptions)
   usesAdmin(actor, 'write');
   if (options.jobs.length === 0)
     throw new RepriseError('INVALID_INPUT', 'there are no jobs in this request; give at least one');
+  const repeated = options.dryRun ? undefined : await findRepeated(ctx, actor, options.repeat);
+  if (repeated !== undefined) return JSON.parse(repeated.answer) as SubmitResult;
   const batch = await findTarget(ctx, actor, options);
   const drafts = draftJobs(options, batch);
 
@@ -51,10 +54,14 @@ function nothingToRecord(options: SubmitOptions, drafts: readonly Draft[]): bool
 async function findTarget(ctx: Context, actor: Actor, { target }: SubmitOptions): Promise<BatchRow | null> {
   if (target.kind !== 'extend') return null;
   const [batch] = isJobId(target.batchId) ? await findBatches(ctx.db, [target.batchId]) : [];
-  if (batch === undefined) throw new RepriseError('NOT_FOUND', `there is no batch ${target.batchId}`);
+  if (batch === undefined) throw noSuchBatch(target.batchId);
   await requireOnJob(ctx, actor, 'write', batch.batch_id, batch);
   if (batch.status === 'terminated') throw batchCancelled(batch.batch_id);
   return batch;
+}
+
+export function noSuchBatch(batchId: string): RepriseError {
+  return new RepriseError('NOT_FOUND', `there is no batch ${batchId}`);
 }
 
 export function batchCancelled(batchId: string): RepriseError {

@@ -230,6 +230,18 @@ export function findOpenDispatchesOfJobs(db: Queryable, jobIds: readonly string[
   return db.query(selectOpenDispatchesOfJobs, [jobIds]);
 }
 
+const selectDispatchState = statement<{ job_id: string; closed: boolean }>(
+  'select_dispatch_state',
+  `
+  select job_id, closed_at is not null as closed
+  from dispatches
+  where dispatch_id = $1::text`,
+);
+
+export async function findDispatchState(db: Queryable, dispatchId: string) {
+  return (await db.query(selectDispatchState, [dispatchId]))[0];
+}
+
 export interface DispatchRow {
   readonly dispatch_id: string;
   readonly dispatch_number: number;

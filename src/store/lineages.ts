@@ -21,6 +21,9 @@ export interface RetryFactsRow {
   readonly head_id: string;
   readonly head_status: Status;
   readonly head_number: number;
+  readonly cpus: number;
+  readonly memory_mb: number;
+  readonly client_group: string | null;
 }
 
 const selectRetryFacts = statement<RetryFactsRow>(
@@ -29,7 +32,8 @@ const selectRetryFacts = statement<RetryFactsRow>(
   select
     j.job_id, j.status, j.owner, j.wsid, j.batch_id, j.retry_number, j.method, j.app_commit, j.root_id,
     r.owner as root_owner, r.wsid as root_wsid, b.owner as batch_owner, b.wsid as batch_wsid,
-    h.job_id as head_id, h.status as head_status, h.retry_number as head_number
+    h.job_id as head_id, h.status as head_status, h.retry_number as head_number,
+    h.cpus, h.memory_mb, h.client_group
   from jobs j
   join jobs r on r.job_id = j.root_id
   join jobs h on h.root_id = j.root_id and h.superseded_by is null

@@ -8,6 +8,7 @@ export interface RequestRow {
   readonly request_id: string | null;
   readonly body_hash: string;
   readonly answer: string;
+  readonly remembered: boolean;
   readonly reason: string | null;
 }
 
@@ -19,6 +20,26 @@ const insertRequestIfNew = statement<{ request_key: string }>(
   on conflict on constraint requests_once do nothing
   returning request_key`,
 );
+
+const deleteUnrememberedRequest = statement(
+  'delete_unremembered_request',
+  `
+  delete from requests
+  where caller = $1::text and operation = $2::text and request_id = $3::text and not remembered`,
+);
+
+const forgetRequest = statement(
+  'forget_request',
+  `
+  update requests
+  set remembered = false
+  where request_key = $1::text`,
+);
+
+/** Nothing came of it: its receipts stay readable until the same request is asked again. */
+export async function forgetAnswer(tx: Queryable, requestKey: string): Promise<void> {
+  await tx.query(forgetRequest, [requestKey]);
+}
 
 /** False when the same caller used this request id for this operation before; a concurrent first one is waited for. */
 export async function claimRequest(
@@ -32,6 +53,7 @@ export async function claimRequest(
     reason: string | null;
   },
 ): Promise<boolean> {
+  if (r.requestId !== null) await tx.query(deleteUnrememberedRequest, [r.caller, r.operation, r.requestId]);
   const params = [r.requestKey, r.caller, r.operation, r.requestId, r.bodyHash, r.reason];
   return (await tx.query(insertRequestIfNew, params)).length > 0;
 }
@@ -39,7 +61,7 @@ export async function claimRequest(
 const selectRequest = statement<RequestRow>(
   'select_request',
   `
-  select request_key, operation, request_id, body_hash, answer, reason
+  select request_key, operation, request_id, body_hash, answer, remembered, reason
   from requests
   where caller = $1::text and operation = $2::text and request_id = $3::text`,
 );
@@ -56,7 +78,7 @@ export async function findRequest(
 const selectRequestOfReceipts = statement<RequestRow & { caller: string }>(
   'select_request_of_receipts',
   `
-  select request_key, caller, operation, request_id, body_hash, answer, reason
+  select request_key, caller, operation, request_id, body_hash, answer, remembered, reason
   from requests
   where (request_key = $2::text or request_id = $2::text)
     and ($1::text is null or caller = $1)

@@ -1,0 +1,33 @@
+/** The engine: each operation is one function over the context. */
+import { cancel } from './cancel.js';
+import type { Context } from './context.js';
+import type { Engine } from './engine.js';
+import { finish, start } from './lifecycle.js';
+import { addLogs, logs } from './logs.js';
+import { batch, dispatchesOf, find, lineage, listBatches, listEvents, listJobs } from './query.js';
+import { receipts } from './receipts.js';
+import { retry } from './retry.js';
+import { submit } from './submit.js';
+import { report } from './worker-reports.js';
+
+export function createEngine(ctx: Context): Engine {
+  return {
+    submit: (actor, options) => submit(ctx, actor, options),
+    retry: (actor, options) => retry(ctx, actor, options),
+    receipts: (actor, requestId) => receipts(ctx, actor, requestId),
+    find: (actor, ids) => find(ctx, actor, ids),
+    dispatchesOf: (jobId) => dispatchesOf(ctx, jobId),
+    lineage: (actor, jobId) => lineage(ctx, actor, jobId),
+    listJobs: (actor, filter) => listJobs(ctx, actor, filter),
+    listBatches: (actor, filter) => listBatches(ctx, actor, filter),
+    batch: (actor, batchId) => batch(ctx, actor, batchId),
+    listEvents: (actor, filter) => listEvents(ctx, actor, filter),
+    onEvents: (listener) => ctx.onEvents(listener),
+    logs: (actor, jobId, skip, limit) => logs(ctx, actor, jobId, skip, limit),
+    cancel: (actor, ids, code) => cancel(ctx, actor, ids, code),
+    start: (actor, jobId, skipEstimation) => start(ctx, actor, jobId, skipEstimation),
+    finish: (actor, jobId, how) => finish(ctx, actor, jobId, how),
+    addLogs: (actor, jobId, lines) => addLogs(ctx, actor, jobId, lines),
+    report: (reports) => report(ctx, reports),
+  };
+}

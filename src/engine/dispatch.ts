@@ -1,0 +1,176 @@
+/**
+ * From the record to a scheduler: claim what fits → open dispatches → ONE submission → queued. Killed after opening, the
+ * reconciler finds dispatches that no scheduler knows and lets their jobs wait again; killed after submitting, it finds
+ * them by their name and adopts them.
+ */
+import { ERROR_CODES } from '../contract/status.js';
+import type { Capacity, Scheduler, Submission, SubmissionOutcome } from '../schedulers/scheduler.js';
+import {
+  type CandidateRow,
+  closeDispatches,
+  findDispatchCandidates,
+  markQueued,
+  openDispatches,
+} from '../store/dispatches.js';
+import { type Finish, finishJobs, noteWaitReasons } from '../store/lifecycle.js';
+import type { Context } from './context.js';
+import { unsatisfiable } from './preflight.js';
+
+/** One call's worth: bounds the transaction and the message to the scheduler. */
+const MOST_AT_ONCE = 1000;
+
+export interface Dispatcher {
+  /** Hands over until nothing more fits. Returns how many were handed over. */
+  runOnce(): Promise<number>;
+  /** Dispatches between their opening and the scheduler's answer; the reconciler leaves them alone. */
+  readonly underWay: ReadonlySet<string>;
+}
+
+export function createDispatcher(ctx: Context): Dispatcher {
+  const underWay = new Set<string>();
+  return {
+    underWay,
+    async runOnce() {
+      let handed = 0;
+      for (const scheduler of ctx.schedulers.values()) handed += await drain(ctx, scheduler, underWay);
+      return handed;
+    },
+  };
+}
+
+async function drain(ctx: Context, scheduler: Scheduler, underWay: Set<string>): Promise<number> {
+  let handed = 0;
+  for (;;) {
+    const round = await handOver(ctx, scheduler, underWay);
+    handed += round;
+    if (round === 0) return handed;
+  }
+}
+
+async function handOver(ctx: Context, scheduler: Scheduler, underWay: Set<string>): Promise<number> {
+  const capacity = await scheduler.capacity();
+  if (capacity.jobs <= 0) return 0;
+  const most = Math.min(capacity.jobs, MOST_AT_ONCE);
+  const candidates = await findDispatchCandidates(ctx.db, scheduler.name, most);
+  const chosen = choose(ctx, candidates, capacity);
+  if (chosen.waiting.length > 0) await noteWaitReasons(ctx.db, chosen.waiting);
+  if (chosen.fitting.length === 0) return 0;
+  const claimed = chosen.fitting.map((row) => ({ row, dispatchId: ctx.ids.next() }));
+  for (const { dispatchId } of claimed) underWay.add(dispatchId);
+  try {
+    return await submitClaimed(ctx, scheduler, claimed);
+  } finally {
+    for (const { dispatchId } of claimed) underWay.delete(dispatchId);
+  }
+}
+
+/**
+ * Takes in fair order and stops at the first that does not fit now, so that a large job is not passed by for ever. Those
+ * that could never fit (the machine shrank) are passed by and say why.
+ */
+function choose(ctx: Context, candidates: readonly CandidateRow[], capacity: Capacity) {
+  const fitting: CandidateRow[] = [];
+  const waiting: { job_id: string; wait_reason: string | null }[] = [];
+  let { cpus, memoryMb } = capacity;
+  for (const row of candidates) {
+    const never = unsatisfiable(ctx, row.cpus, row.memory_mb, row.client_group);
+    if (never !== null) {
+      waiting.push({ job_id: row.job_id, wait_reason: never });
+      continue;
+    }
+    if (row.cpus > cpus || row.memory_mb > memoryMb) {
+      waiting.push({ job_id: row.job_id, wait_reason: capacity.reason ?? 'waiting for free cpus or memory' });
+      break;
+    }
+    cpus -= row.cpus;
+    memoryMb -= row.memory_mb;
+    fitting.push(row);
+  }
+  return { fitting, waiting };
+}
+
+interface Claimed {
+  readonly row: CandidateRow;
+  readonly dispatchId: string;
+}
+
+async function submitClaimed(ctx: Context, scheduler: Scheduler, claimed: readonly Claimed[]): Promise<number> {
+  const rows = claimed.map(({ row, dispatchId }) => ({ dispatch_id: dispatchId, job_id: row.job_id }));
+  const opened = await ctx.db.transaction((tx) => openDispatches(tx, rows, scheduler.name, scheduler.host));
+  const submissions = claimed.filter(({ dispatchId }) => opened.has(dispatchId)).map((item) => submissionOf(ctx, item));
+  if (submissions.length === 0) return 0;
+  const outcomes = await scheduler.submitMany(submissions);
+  await recordOutcomes(ctx, scheduler, submissions, outcomes);
+  ctx.wake('events');
+  return outcomes.filter((outcome) => outcome.outcome === 'accepted').length;
+}
+
+function submissionOf(ctx: Context, { row, dispatchId }: Claimed): Submission {
+  return {
+    dispatchId,
+    jobId: row.job_id,
+    token: ctx.tokens.mint(dispatchId),
+    owner: row.owner,
+    cpus: row.cpus,
+    memoryMb: row.memory_mb,
+    diskGb: row.disk_gb,
+    clientGroup: row.client_group,
+    timeoutMs: row.timeout_ms,
+  };
+}
+
+/**
+ * | outcome  | dispatch | job                                                 |
+ * | -------- | -------- | --------------------------------------------------- |
+ * | accepted | open     | queued (or what it has become meanwhile)            |
+ * | rejected | closed   | error, class submission                             |
+ * | full     | closed   | stays created, with the reason; tried again later   |
+ * | unknown  | open     | stays created; the reconciler looks the dispatch up |
+ */
+async function recordOutcomes(
+  ctx: Context,
+  scheduler: Scheduler,
+  submissions: readonly Submission[],
+  outcomes: readonly SubmissionOutcome[],
+): Promise<void> {
+  const jobOf = new Map(submissions.map((submission) => [submission.dispatchId, submission.jobId]));
+  const of = (kind: SubmissionOutcome['outcome']) => outcomes.filter((outcome) => outcome.outcome === kind);
+  const refused = [...of('rejected'), ...of('full')];
+  await ctx.db.transaction(async (tx) => {
+    await markQueued(
+      tx,
+      of('accepted').map((outcome) => ({ dispatch_id: outcome.dispatchId, scheduler_id: outcome.schedulerId })),
+    );
+    await closeDispatches(
+      tx,
+      refused.map((outcome) => ({ dispatch_id: outcome.dispatchId, close_reason: 'rejected' as const })),
+    );
+    await finishJobs(
+      tx,
+      of('rejected').map((outcome) => rejected(jobOf.get(outcome.dispatchId)!, scheduler.name, outcome.reason)),
+    );
+    await noteWaitReasons(
+      tx,
+      of('full').map((outcome) => ({
+        job_id: jobOf.get(outcome.dispatchId)!,
+        wait_reason: outcome.reason ?? `the ${scheduler.name} scheduler is full`,
+      })),
+    );
+  });
+}
+
+function rejected(jobId: string, scheduler: string, reason: string | null): Finish {
+  const message = `Cannot submit to ${scheduler} ${reason ?? 'and it gave no reason'}`;
+  return {
+    job_id: jobId,
+    status: 'error',
+    error_code: ERROR_CODES.submission,
+    failure_class: 'submission',
+    errormsg: message,
+    error: JSON.stringify({ code: ERROR_CODES.submission, name: 'Submission rejected', message, error: message }),
+    exit_code: null,
+    exit_signal: null,
+    job_output: null,
+    actor: null,
+  };
+}

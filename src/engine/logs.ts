@@ -1,0 +1,62 @@
+/** Log lines of a job: whoever may write the job may add, at any time, also after its end. */
+
+import { isTerminal } from '../contract/status.js';
+import { findDispatchState, noteReports } from '../store/dispatches.js';
+import { appendLogs, countLines, readLines, type StoredLine } from '../store/logs.js';
+import type { Context } from './context.js';
+import type { Actor, LineToAdd, LogsRead } from './engine.js';
+import { findOneJob } from './subjects.js';
+
+/** Returns the number of stored lines afterwards. No lines: the log exists from then on, and nothing else is written. */
+export async function addLogs(ctx: Context, actor: Actor, jobId: string, lines: readonly LineToAdd[]): Promise<number> {
+  await findOneJob(ctx, actor, 'write', jobId, 'logged to');
+  const known = lines.length === 0 ? await countLines(ctx.db, jobId) : null;
+  if (known !== null) return known;
+  const late = actor.dispatchId !== undefined && (await findDispatchState(ctx.db, actor.dispatchId))?.closed === true;
+  const stored = lines.map(({ line, isError, ts }): StoredLine => {
+    return { line, is_error: isError, ts, ...(late && { late: true as const }) };
+  });
+  return ctx.db.transaction(async (tx) => {
+    const totals = await appendLogs(tx, [{ jobId, lines: stored }]);
+    if (late) await noteReports(tx, [lateLines(actor.dispatchId as string, lines.length)]);
+    return totals.get(jobId) as number;
+  });
+}
+
+function lateLines(dispatchId: string, lines: number) {
+  return {
+    dispatch_id: dispatchId,
+    started: false,
+    lines: 0,
+    late_lines: lines,
+    peak_memory_mb: null,
+    cpu_seconds: null,
+  };
+}
+
+export async function logs(
+  ctx: Context,
+  actor: Actor,
+  jobId: string,
+  skip: number,
+  limit: number | null,
+): Promise<LogsRead> {
+  const job = await findOneJob(ctx, actor, 'read', jobId, 'read as a log');
+  const total = await countLines(ctx.db, jobId);
+  const to = limit === null ? (total ?? 0) : Math.min(skip + limit, total ?? 0);
+  const lines = skip < to ? await readLines(ctx.db, jobId, skip, to) : [];
+  const page = {
+    job_id: jobId,
+    lines: lines.map(({ position, line, is_error, ts, late }) => ({
+      position,
+      line,
+      is_error,
+      ts,
+      late: late ?? false,
+    })),
+    next: Math.max(skip, to),
+    total: total ?? 0,
+    finished: isTerminal(job.status),
+  };
+  return { page, everLogged: total !== null };
+}

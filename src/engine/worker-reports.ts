@@ -1,0 +1,324 @@
+/**
+ * What runners say about their dispatches. All reports of a call are carried out in one transaction, a few set-based
+ * statements for any number of them. A report can be repeated: its answer may have been lost.
+ *
+ * | part   | dispatch open, job not ended    | dispatch open, job ended | dispatch closed          |
+ * | ------ | ------------------------------- | ------------------------ | ------------------------ |
+ * | start  | recorded, once; answers the job | refused                  | refused                  |
+ * | logs   | stored from what is missing     | the same                 | stored, marked late      |
+ * | finish | recorded                        | only its usage           | refused                  |
+ * | gone   | see `endOfGone`                 | closes the dispatch      | nothing                  |
+ */
+import { ERROR_CODE_OF, isTerminal, type Status } from '../contract/status.js';
+import type { JobSpec, WorkerAnswer, WorkerReport } from '../contract/worker.js';
+import type { Queryable } from '../store/db.js';
+import {
+  type CloseReason,
+  closeDispatches,
+  findParams,
+  lockDispatches,
+  noteReports,
+  type ReportedDispatchRow,
+} from '../store/dispatches.js';
+import { type Finish, finishJobs, requeueJobs, startJobs } from '../store/lifecycle.js';
+import { appendLogs, type StoredLine } from '../store/logs.js';
+import type { Context } from './context.js';
+
+type Parts = Omit<WorkerReport, 'token'>;
+
+/** A report with what is known of its dispatch; each step works on the fields that its table row says. */
+interface Reported {
+  readonly index: number;
+  readonly parts: Parts;
+  readonly row: ReportedDispatchRow;
+  status: Status;
+  closed: boolean;
+  started: boolean;
+  received: number;
+  refusal: { code: string; message: string } | null;
+  close: CloseReason | null;
+}
+
+export async function report(ctx: Context, reports: readonly WorkerReport[]): Promise<WorkerAnswer[]> {
+  return carryOut(
+    ctx,
+    reports.map(({ token, ...parts }) => ({ dispatchId: ctx.tokens.verify(token), parts })),
+  );
+}
+
+export async function reportOfDispatch(ctx: Context, dispatchId: string, parts: Parts): Promise<WorkerAnswer> {
+  return (await carryOut(ctx, [{ dispatchId, parts }]))[0] as WorkerAnswer;
+}
+
+interface Named {
+  readonly dispatchId: string | null;
+  readonly parts: Parts;
+}
+
+async function carryOut(ctx: Context, named: readonly Named[]): Promise<WorkerAnswer[]> {
+  const ids = [...new Set(named.flatMap(({ dispatchId }) => dispatchId ?? []))].sort();
+  const answers = await ctx.db.transaction(async (tx) => {
+    const rows = new Map((await lockDispatches(tx, ids)).map((row) => [row.dispatch_id, row]));
+    const reported: (Reported | null)[] = [];
+    for (const round of roundsOf(named)) {
+      const open = round.map((index) => asReported(index, named[index]!, rows));
+      const known = open.filter((item) => item !== null);
+      await carryOutRound(tx, known);
+      for (const item of known) rows.set(item.row.dispatch_id, afterwards(item));
+      round.forEach((index, at) => {
+        reported[index] = open[at]!;
+      });
+    }
+    return reported;
+  });
+  const specs = await specsOfStarted(ctx, answers);
+  wakeAfter(ctx, answers);
+  return answers.map((item, index) => toAnswer(item, specs.get(index)));
+}
+
+/** Almost always one round: a dispatch that stands in the call twice is carried out in two, in its order. */
+function roundsOf(named: readonly Named[]): number[][] {
+  const rounds: number[][] = [];
+  const seen = new Map<string, number>();
+  named.forEach(({ dispatchId }, index) => {
+    const turn = seen.get(dispatchId ?? '') ?? 0;
+    if (dispatchId !== null) seen.set(dispatchId, turn + 1);
+    rounds[turn] ??= [];
+    rounds[turn].push(index);
+  });
+  return rounds;
+}
+
+function asReported(index: number, { dispatchId, parts }: Named, rows: ReadonlyMap<string, ReportedDispatchRow>) {
+  const row = dispatchId === null ? undefined : rows.get(dispatchId);
+  if (row === undefined) return null;
+  const state: Reported = {
+    index,
+    parts,
+    row,
+    status: row.status,
+    closed: row.closed_at !== null,
+    started: row.started_at !== null,
+    received: row.logs_received,
+    refusal: null,
+    close: null,
+  };
+  return state;
+}
+
+/** For the next round: the same row as the database has it now. */
+function afterwards(item: Reported): ReportedDispatchRow {
+  const now = new Date(0);
+  return {
+    ...item.row,
+    status: item.status,
+    started_at: item.started ? (item.row.started_at ?? now) : null,
+    closed_at: item.closed || item.close !== null ? (item.row.closed_at ?? now) : null,
+    logs_received: item.received,
+  };
+}
+
+async function carryOutRound(tx: Queryable, items: readonly Reported[]): Promise<void> {
+  await recordStarts(tx, items);
+  const lines = await recordLogs(tx, items);
+  await recordFinishes(tx, items);
+  await recordGone(tx, items);
+  await noteReports(
+    tx,
+    items.map((item) => ({
+      dispatch_id: item.row.dispatch_id,
+      started: item.started,
+      lines: lines.get(item) ?? 0,
+      late_lines: item.closed ? (lines.get(item) ?? 0) : 0,
+      peak_memory_mb: item.parts.finish?.peak_memory_mb ?? null,
+      cpu_seconds: item.parts.finish?.cpu_seconds ?? null,
+    })),
+  );
+}
+
+async function recordStarts(tx: Queryable, items: readonly Reported[]): Promise<void> {
+  const asked = items.filter((item) => item.parts.start !== undefined);
+  const fresh = asked.filter((item) => !item.closed && !item.started);
+  const won = await startJobs(
+    tx,
+    fresh.map((item) => ({
+      job_id: item.row.job_id,
+      host: item.parts.start!.host,
+      estimating: false,
+      actor: null,
+    })),
+  );
+  for (const item of asked) {
+    if (won.has(item.row.job_id) && fresh.includes(item)) {
+      item.started = true;
+      item.status = 'running';
+    } else if (item.closed || !item.started || isTerminal(item.status)) item.refusal = notStarted(item);
+  }
+}
+
+function notStarted(item: Reported) {
+  const why = item.closed ? 'this dispatch was given up' : `the job is ${item.status}`;
+  return { code: 'CONFLICT', message: `job ${item.row.job_id} can not be started: ${why}` };
+}
+
+/**
+ * Returns how far each dispatch's count moved. A repeated report brings lines that are there already; they are passed
+ * over. Late lines count too, so that a repeated late report is not stored twice.
+ */
+async function recordLogs(tx: Queryable, items: readonly Reported[]): Promise<Map<Reported, number>> {
+  const moved = new Map<Reported, number>();
+  const entries: { jobId: string; lines: readonly StoredLine[] }[] = [];
+  for (const item of items) {
+    const { logs } = item.parts;
+    const end = logs === undefined ? 0 : logs.first + logs.lines.length;
+    if (logs === undefined || end <= item.received) continue;
+    const fresh = logs.lines.slice(Math.max(0, item.received - logs.first));
+    moved.set(item, end - item.received);
+    item.received = end;
+    entries.push({
+      jobId: item.row.job_id,
+      lines: item.closed ? fresh.map((line) => ({ ...line, late: true as const })) : fresh,
+    });
+  }
+  await appendLogs(tx, entries);
+  return moved;
+}
+
+async function recordFinishes(tx: Queryable, items: readonly Reported[]): Promise<void> {
+  const asked = items.filter((item) => item.parts.finish !== undefined);
+  for (const item of asked) {
+    if (item.closed) {
+      item.refusal ??= {
+        code: 'CONFLICT',
+        message: `this dispatch of job ${item.row.job_id} was given up; it changes nothing`,
+      };
+    }
+  }
+  const due = asked.filter((item) => !item.closed && !isTerminal(item.status));
+  await endJobs(
+    tx,
+    due.map((item) => [item, finishOf(item)] as const),
+  );
+}
+
+async function endJobs(tx: Queryable, ends: readonly (readonly [Reported, Finish])[]): Promise<void> {
+  const won = await finishJobs(
+    tx,
+    ends.map(([, finish]) => finish),
+  );
+  // who lost was cancelled or ended otherwise a moment ago: terminal either way
+  for (const [item, finish] of ends) item.status = won.has(item.row.job_id) ? finish.status : 'terminated';
+}
+
+function finishOf({ row, parts }: Reported): Finish {
+  const finish = parts.finish!;
+  const failureClass = finish.failure_class ?? (finish.output === null ? 'output' : null);
+  const message = failureClass === null ? null : (finish.error_message ?? `the job failed (${failureClass})`);
+  const code = failureClass === null ? null : ERROR_CODE_OF[failureClass];
+  return {
+    job_id: row.job_id,
+    status: failureClass === null ? 'completed' : 'error',
+    error_code: code,
+    failure_class: failureClass,
+    errormsg: message,
+    error: message === null ? null : JSON.stringify({ code, name: 'Job failed', message, error: message }),
+    exit_code: finish.exit_code,
+    exit_signal: finish.exit_signal,
+    job_output: failureClass === null ? finish.output : null,
+    actor: null,
+  };
+}
+
+async function recordGone(tx: Queryable, items: readonly Reported[]): Promise<void> {
+  const gone = items.filter((item) => item.parts.gone === true && !item.closed);
+  await recordLost(tx, gone);
+  await closeDispatches(
+    tx,
+    gone.map((item) => {
+      item.close ??= item.status === 'terminated' ? 'canceled' : 'finished';
+      return { dispatch_id: item.row.dispatch_id, close_reason: item.close };
+    }),
+  );
+}
+
+/** Gone without an end: a job that had started failed with its platform; one that had not waits for another dispatch. */
+async function recordLost(tx: Queryable, gone: readonly Reported[]): Promise<void> {
+  const lost = gone.filter((item) => !isTerminal(item.status));
+  for (const item of lost) item.close = 'lost';
+  await endJobs(
+    tx,
+    lost.filter((item) => item.started).map((item) => [item, lostFinish(item.row.job_id)] as const),
+  );
+  await requeueJobs(
+    tx,
+    lost.filter((item) => !item.started).map((item) => item.row.job_id),
+  );
+}
+
+/** A start is recorded and the end never came: `error`, class platform, never silently run again. */
+export function lostFinish(jobId: string): Finish {
+  const message = 'the job was lost: its process is gone and it left no result (the machine or the runner died)';
+  return {
+    job_id: jobId,
+    status: 'error',
+    error_code: ERROR_CODE_OF.platform,
+    failure_class: 'platform',
+    errormsg: message,
+    error: JSON.stringify({ code: ERROR_CODE_OF.platform, name: 'Job lost', message, error: message }),
+    exit_code: null,
+    exit_signal: null,
+    job_output: null,
+    actor: null,
+  };
+}
+
+/** After the commit: killed before the answer, the runner repeats its start and is answered again. */
+async function specsOfStarted(ctx: Context, items: readonly (Reported | null)[]): Promise<Map<number, JobSpec>> {
+  const started = items.filter((item) => item !== null && item.parts.start !== undefined && item.refusal === null);
+  if (started.length === 0) return new Map();
+  const executions = await ctx.catalog.executions(
+    started.map((item) => ({ method: item!.row.method, commit: item!.row.app_commit })),
+  );
+  const specs = new Map<number, JobSpec>();
+  for (const [at, item] of started.entries()) {
+    const { row, index } = item!;
+    const params = row.started_at === null ? row.params : await findParams(ctx.db, row.job_id);
+    const { module, commit, repository, command, env } = executions[at]!;
+    specs.set(index, {
+      job_id: row.job_id,
+      module,
+      method: row.method,
+      commit,
+      repository,
+      command: [...command],
+      env: { ...env },
+      input: params ?? 'null',
+      timeout_ms: row.timeout_ms,
+      cpus: row.cpus,
+      memory_mb: row.memory_mb,
+    });
+  }
+  return specs;
+}
+
+function wakeAfter(ctx: Context, items: readonly (Reported | null)[]): void {
+  const said = items.filter((item) => item !== null).map((item) => item.parts);
+  if (said.some((parts) => parts.gone === true)) ctx.wake('dispatch');
+  if (said.length > 0) ctx.wake('events');
+}
+
+function toAnswer(item: Reported | null, job: JobSpec | undefined): WorkerAnswer {
+  if (item === null) {
+    const error = { code: 'UNAUTHENTICATED', message: 'this token is not of any dispatch here; give the job up' };
+    return { ok: false, error, canceled: true, logs_received: 0 };
+  }
+  const over = item.closed || item.close !== null || isTerminal(item.status);
+  return {
+    ok: item.refusal === null,
+    ...(item.refusal !== null && { error: item.refusal }),
+    status: item.status,
+    canceled: over,
+    logs_received: item.received,
+    ...(job !== undefined && { job }),
+  };
+}

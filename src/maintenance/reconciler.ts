@@ -1,0 +1,116 @@
+/**
+ * Compares every open dispatch with what its scheduler says, and closes the gaps a crash can leave:
+ *
+ * | the scheduler says | job not started                     | job started                    | job ended            |
+ * | ------------------ | ----------------------------------- | ------------------------------ | -------------------- |
+ * | pending, running   | adopted: queued                     | nothing                        | cancelled again      |
+ * | gone               | dispatch lost, the job waits again  | dispatch lost, error: platform | dispatch closed      |
+ * | (can not be asked) | nothing                             | nothing                        | nothing              |
+ *
+ * "gone" is believed only if the scheduler says so twice, a turn apart: between the two a result that was on its way has
+ * arrived. A dispatch that this server is just handing over is left alone.
+ */
+import { isTerminal } from '../contract/status.js';
+import type { Context } from '../engine/context.js';
+import { lostFinish } from '../engine/worker-reports.js';
+import type { DispatchState, Scheduler } from '../schedulers/scheduler.js';
+import {
+  type CloseReason,
+  closeDispatches,
+  findOpenDispatches,
+  lockDispatches,
+  markQueued,
+  type OpenDispatchRow,
+} from '../store/dispatches.js';
+import { finishJobs, requeueJobs } from '../store/lifecycle.js';
+
+/** Another replica may be between opening and submitting. */
+const SUBMISSION_SECONDS = 15;
+
+export interface Reconciler {
+  runOnce(): Promise<void>;
+}
+
+export function createReconciler(ctx: Context, underWay: ReadonlySet<string>): Reconciler {
+  const goneBefore = new Set<string>();
+  return {
+    async runOnce() {
+      for (const scheduler of ctx.schedulers.values()) await reconcile(ctx, scheduler, underWay, goneBefore);
+    },
+  };
+}
+
+async function reconcile(
+  ctx: Context,
+  scheduler: Scheduler,
+  underWay: ReadonlySet<string>,
+  goneBefore: Set<string>,
+): Promise<void> {
+  const open = (await findOpenDispatches(ctx.db, scheduler.name, scheduler.host)).filter(
+    (row) => !underWay.has(row.dispatch_id) && (row.submitted_at !== null || isOld(scheduler, row)),
+  );
+  if (open.length === 0) return;
+  const states = await scheduler.poll(open.map((row) => row.dispatch_id));
+  const stateOf = (row: OpenDispatchRow): DispatchState => states.get(row.dispatch_id) ?? 'pending';
+  const alive = open.filter((row) => stateOf(row) !== 'gone');
+  const gone = open.filter((row) => stateOf(row) === 'gone');
+  const believed = gone.filter((row) => goneBefore.has(row.dispatch_id));
+  for (const row of alive) goneBefore.delete(row.dispatch_id);
+  for (const row of gone) goneBefore.add(row.dispatch_id);
+
+  await adopt(ctx, scheduler, alive);
+  await cancelEnded(scheduler, alive);
+  await closeGone(ctx, believed);
+  for (const row of believed) goneBefore.delete(row.dispatch_id);
+}
+
+/** On a scheduler of this machine nobody else submits. */
+function isOld(scheduler: Scheduler, row: OpenDispatchRow): boolean {
+  return scheduler.host !== null || row.age > SUBMISSION_SECONDS;
+}
+
+/** A submission whose outcome was unknown: the scheduler has it after all. */
+async function adopt(ctx: Context, scheduler: Scheduler, alive: readonly OpenDispatchRow[]): Promise<void> {
+  const unsure = alive.filter((row) => row.submitted_at === null).map((row) => row.dispatch_id);
+  if (unsure.length === 0) return;
+  const found = await scheduler.find(unsure);
+  const rows = [...found].map(([dispatchId, schedulerId]) => ({ dispatch_id: dispatchId, scheduler_id: schedulerId }));
+  await ctx.db.transaction((tx) => markQueued(tx, rows));
+  ctx.wake('events');
+}
+
+async function cancelEnded(scheduler: Scheduler, alive: readonly OpenDispatchRow[]): Promise<void> {
+  // an end that was reported a moment ago is followed by "gone" on its own; asking twice does no harm
+  const ended = alive.filter((row) => isTerminal(row.status)).map((row) => row.dispatch_id);
+  if (ended.length > 0) await scheduler.cancel(ended);
+}
+
+async function closeGone(ctx: Context, gone: readonly OpenDispatchRow[]): Promise<void> {
+  if (gone.length === 0) return;
+  await ctx.db.transaction(async (tx) => {
+    // locked and read again: a report may have come in since
+    const rows = (await lockDispatches(tx, gone.map((row) => row.dispatch_id).sort())).filter(
+      (row) => row.closed_at === null,
+    );
+    const lost = rows.filter((row) => !isTerminal(row.status));
+    await finishJobs(
+      tx,
+      lost.filter((row) => row.started_at !== null).map((row) => lostFinish(row.job_id)),
+    );
+    await requeueJobs(
+      tx,
+      lost.filter((row) => row.started_at === null).map((row) => row.job_id),
+    );
+    await closeDispatches(
+      tx,
+      rows.map((row) => ({ dispatch_id: row.dispatch_id, close_reason: closeReason(row.status) })),
+    );
+  });
+  ctx.wake('dispatch');
+  ctx.wake('events');
+}
+
+function closeReason(status: OpenDispatchRow['status']): CloseReason {
+  if (status === 'terminated') return 'canceled';
+  return isTerminal(status) ? 'finished' : 'lost';
+}
