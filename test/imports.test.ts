@@ -1,0 +1,68 @@
+/** Imports run one way (docs/architecture.md). */
+import { readdirSync, readFileSync } from 'node:fs';
+import { dirname, join, relative, resolve } from 'node:path';
+import { expect, it } from 'vitest';
+
+const src = resolve(import.meta.dirname, '../src');
+
+/** What each part may import besides itself. Leaves may be imported by all but `contract`. */
+const MAY_IMPORT: Record<string, readonly string[]> = {
+  contract: [],
+  store: ['contract'],
+  schedulers: ['contract'],
+  catalog: ['contract', 'store'],
+  auth: ['contract', 'store'],
+  engine: ['contract', 'store', 'schedulers', 'catalog', 'auth'],
+  maintenance: ['contract', 'engine', 'store', 'schedulers'],
+  api: ['contract', 'engine', 'auth'],
+  client: ['contract'],
+  runner: ['contract', 'client'],
+  cli: ['contract', 'client'],
+  log: ['contract'],
+  metrics: ['contract'],
+  config: ['contract'],
+};
+const LEAVES = ['log', 'metrics'];
+/** Only these see everything, and only they are seen through: the composition root and what starts it. */
+const ROOTS = ['server.ts', 'index.ts'];
+const MAY_IMPORT_SERVER = ['cli/serve.ts', 'cli/demo.ts', 'index.ts'];
+
+const files = readdirSync(src, { recursive: true, encoding: 'utf8' }).filter((file) => file.endsWith('.ts'));
+const partOf = (file: string) => (file.includes('/') ? file.split('/')[0]! : file.replace(/\.ts$/, ''));
+
+function importsOf(file: string): string[] {
+  const text = readFileSync(join(src, file), 'utf8');
+  const targets = [...text.matchAll(/(?:from|import)\s*\(?\s*'(\.[^']+)'/g)].map((match) => match[1]!);
+  return targets.map((target) => relative(src, resolve(src, dirname(file), target)).replace(/\.js$/, '.ts'));
+}
+
+function isAllowed(file: string, target: string): boolean {
+  const [from, to] = [partOf(file), partOf(target)];
+  if (target === 'server.ts') return MAY_IMPORT_SERVER.includes(file);
+  if (ROOTS.includes(file) || from === to) return true;
+  if (from !== 'contract' && LEAVES.includes(to)) return true;
+  return (MAY_IMPORT[from] ?? []).includes(to);
+}
+
+it('imports run one way', () => {
+  const wrong = files.flatMap((file) =>
+    importsOf(file)
+      .filter((target) => !isAllowed(file, target))
+      .map((target) => `${file} imports ${target}`),
+  );
+  expect(wrong).toEqual([]);
+});
+
+it('only the store has SQL in it', () => {
+  const sql = /\b(select|insert into|update|delete from)\s[\s\S]{0,200}\b(from|where|values|set)\b/;
+  const elsewhere = files
+    .filter((file) => !file.startsWith('store/'))
+    .filter((file) =>
+      sql.test(readFileSync(join(src, file), 'utf8').replace(/\/\*[\s\S]*?\*\/|\/\/.*|'[^'\n]*'/g, '')),
+    );
+  expect(elsewhere).toEqual([]);
+});
+
+it('no file has a name that says nothing', () => {
+  expect(files.filter((file) => /(^|\/)(utils?|common|helpers?|types)\.ts$/.test(file))).toEqual([]);
+});

@@ -1,0 +1,203 @@
+/** An engine on a real database, with a catalog of fixed apps and a scheduler whose jobs the test itself carries out. */
+import { randomBytes } from 'node:crypto';
+import type { Catalog, MethodSpec } from '../../src/catalog/catalog.js';
+import { createIdSource } from '../../src/contract/ids.js';
+import { RawJson } from '../../src/contract/raw-json.js';
+import type { JobRequest, RetryResult, SubmitResult } from '../../src/contract/schemas.js';
+import type { Status } from '../../src/contract/status.js';
+import type { WorkerReport } from '../../src/contract/worker.js';
+import type { Context, Right } from '../../src/engine/context.js';
+import { createEngine } from '../../src/engine/create-engine.js';
+import { createDispatcher } from '../../src/engine/dispatch.js';
+import type { Actor, RetryOptions, SubmitTarget } from '../../src/engine/engine.js';
+import { createWake } from '../../src/engine/wake.js';
+import { createReconciler } from '../../src/maintenance/reconciler.js';
+import type { DispatchState, Scheduler, Submission, SubmissionOutcome } from '../../src/schedulers/scheduler.js';
+import type { Db } from '../../src/store/db.js';
+
+export const COMMIT = 'a'.repeat(40);
+
+export interface FixedCatalog extends Catalog {
+  withdrawn: Set<string>;
+}
+
+export function fixedCatalog(): FixedCatalog {
+  const withdrawn = new Set<string>();
+  const specOf = (method: string): MethodSpec => ({
+    module: method.split('.')[0]!,
+    method,
+    commit: COMMIT,
+    tag: 'release',
+    timeoutMs: 60_000,
+    cpus: 1,
+    memoryMb: 100,
+    diskGb: null,
+    clientGroup: null,
+    checkParams: (params) => (params === 'bad' ? 'parameters do not fit: it is bad' : null),
+  });
+  return {
+    withdrawn,
+    async resolve(requests) {
+      return requests.map(({ method }) => {
+        if (withdrawn.has(method)) {
+          return { ok: false, code: 'VERSION_WITHDRAWN', sentence: `version ${COMMIT} of ${method} was withdrawn` };
+        }
+        if (!method.includes('.')) return { ok: false, code: 'UNKNOWN_METHOD', sentence: `no app has ${method}` };
+        return { ok: true, spec: specOf(method) };
+      });
+    },
+    async executions(jobs) {
+      return jobs.map(({ method, commit }) => ({
+        module: method.split('.')[0]!,
+        commit,
+        repository: '/nowhere',
+        command: ['true'],
+        env: {},
+      }));
+    },
+  };
+}
+
+/** Keeps what it was given; the test decides what becomes of it. */
+export class HandScheduler implements Scheduler {
+  readonly name = 'local';
+  readonly host = 'hand';
+  readonly given = new Map<string, Submission>();
+  readonly gone = new Set<string>();
+  readonly canceled = new Set<string>();
+  free = { cpus: 10_000, memoryMb: 10_000_000, jobs: 10_000, reason: null as string | null };
+  next: SubmissionOutcome['outcome'] = 'accepted';
+  down = false;
+  limits = () => ({ cpus: 64, memoryMb: 64_000 });
+  start = async () => {};
+  stop = async () => {};
+  capacity = async () => this.free;
+  async submitMany(submissions: readonly Submission[]): Promise<SubmissionOutcome[]> {
+    return submissions.map((submission) => {
+      if (this.next === 'accepted' || this.next === 'unknown') this.given.set(submission.dispatchId, submission);
+      return {
+        dispatchId: submission.dispatchId,
+        outcome: this.next,
+        schedulerId: this.next === 'accepted' ? `h-${submission.dispatchId}` : null,
+        reason: this.next === 'rejected' ? 'because it was told to' : null,
+      };
+    });
+  }
+  async find(ids: readonly string[]) {
+    return new Map(ids.filter((id) => this.given.has(id)).map((id) => [id, `h-${id}`]));
+  }
+  async poll(ids: readonly string[]) {
+    if (this.down) throw new Error('the scheduler does not answer');
+    return new Map<string, DispatchState>(
+      ids.map((id) => [id, this.given.has(id) && !this.gone.has(id) ? 'running' : 'gone']),
+    );
+  }
+  async cancel(ids: readonly string[]) {
+    for (const id of ids) this.canceled.add(id);
+  }
+  onChange() {}
+}
+
+export const alice: Actor = { user: 'alice', admin: 'none', asAdmin: false };
+export const bob: Actor = { user: 'bob', admin: 'none', asAdmin: false };
+export const admin: Actor = { user: 'root', admin: 'write', asAdmin: true };
+
+export function openEngine(db: Db) {
+  const scheduler = new HandScheduler();
+  const catalog = fixedCatalog();
+  const rights = new Map<string, Right>();
+  const wake = createWake({ dispatch: 0, events: 0 });
+  const ctx: Context = {
+    db,
+    catalog,
+    workspaces: {
+      workspaceRights: async (user, wsids) =>
+        new Map(wsids.map((wsid) => [wsid, rights.get(`${user}/${wsid}`) ?? rights.get(`*/${wsid}`) ?? 'none'])),
+    },
+    schedulers: new Map([[scheduler.name, scheduler]]),
+    schedulerFor: () => scheduler,
+    tokens: {
+      mint: (id) => `t-${id}`,
+      verify: (token) => (/^t-[0-9a-f]{24}$/.test(token) ? token.slice(2) : null),
+    },
+    ids: createIdSource(Date.now, randomBytes),
+    wake: wake.wake,
+    onEvents: (listener) => wake.on('events', listener),
+    log: () => {},
+  };
+  const engine = createEngine(ctx);
+  const dispatcher = createDispatcher(ctx);
+  const reconciler = createReconciler(ctx, dispatcher.underWay);
+  return { ctx, engine, dispatcher, reconciler, scheduler, catalog, rights, wake };
+}
+export type Harness = ReturnType<typeof openEngine>;
+
+const repeat = (operation: string, requestId: string | undefined) => ({ operation, requestId, body: 'same' });
+
+export function submitJobs(
+  h: Harness,
+  count: number,
+  o: { actor?: Actor; target?: SubmitTarget; job?: Partial<JobRequest>; requestId?: string } = {},
+): Promise<SubmitResult> {
+  const jobs = Array.from({ length: count }, (_, index) => ({
+    method: 'demo.run',
+    params: new RawJson(String(index)),
+    ...o.job,
+  }));
+  return h.engine.submit(o.actor ?? alice, {
+    jobs,
+    target: o.target ?? { kind: 'jobs' },
+    allOrNothing: false,
+    dryRun: false,
+    repeat: repeat('submit', o.requestId),
+  });
+}
+
+export const newBatch: SubmitTarget = { kind: 'batch', name: null, wsid: null, meta: {} };
+export const idsOf = (result: SubmitResult): string[] => result.items.map((item) => item.job_id as string);
+
+export function retryIds(
+  h: Harness,
+  ids: readonly string[],
+  o: { actor?: Actor; reason?: string; requestId?: string; dryRun?: boolean } = {},
+): Promise<RetryResult> {
+  return h.engine.retry(o.actor ?? alice, {
+    what: { ids },
+    reason: o.reason ?? null,
+    dryRun: o.dryRun ?? false,
+    repeat: repeat('retry', o.requestId),
+  });
+}
+
+export function retryBatch(h: Harness, batchId: string, states: readonly Status[]): Promise<RetryResult> {
+  const what: RetryOptions['what'] = { batchId, states };
+  return h.engine.retry(alice, { what, reason: null, dryRun: false, repeat: repeat('retryBatch', undefined) });
+}
+
+export type Outcome = 'ok' | 'fail';
+
+const ended = (outcome: Outcome): NonNullable<WorkerReport['finish']> => ({
+  failure_class: outcome === 'ok' ? null : 'app',
+  error_message: outcome === 'ok' ? null : 'exit code 3: it broke',
+  exit_code: outcome === 'ok' ? 0 : 3,
+  exit_signal: null,
+  output: outcome === 'ok' ? '{"done":true}' : null,
+  peak_memory_mb: null,
+  cpu_seconds: null,
+});
+
+/** Dispatches what waits and carries out every dispatch that is open, as a runner would. */
+export async function runAll(h: Harness, outcome: (jobId: string) => Outcome): Promise<void> {
+  await h.dispatcher.runOnce();
+  const open = [...h.scheduler.given.values()].filter((submission) => !h.scheduler.gone.has(submission.dispatchId));
+  await h.engine.report(
+    open.map(({ token, jobId }) => ({ token, start: { host: 'here' }, finish: ended(outcome(jobId)), gone: true })),
+  );
+  for (const { dispatchId } of open) h.scheduler.gone.add(dispatchId);
+}
+
+export async function statusOf(h: Harness, jobId: string): Promise<Status> {
+  const found = (await h.engine.find(admin, [jobId])).get(jobId);
+  if (found?.kind !== 'job') throw new Error(`no job ${jobId}`);
+  return found.job.status;
+}
