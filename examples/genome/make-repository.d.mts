@@ -1,0 +1,1 @@
+export function makeRepository(directory: string): [older: string, newer: string];

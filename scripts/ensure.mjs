@@ -1,0 +1,91 @@
+/**
+ * Makes a fresh clone ready to run, and is quick when it is: `npm ci`, `npm run build`. With `--tests` also what the
+ * tests need from the system, with `--bench` what the benchmark needs. No dependencies; says on stderr what it does.
+ */
+import { spawnSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { lockSetup } from './setup-lock.mjs';
+import { isBuilt, isInstalled, root } from './setup-state.mjs';
+
+const say = (line) => console.error(`set-up: ${line}`);
+
+function fail(sentence) {
+  say(sentence);
+  process.exit(1);
+}
+
+function succeeds(command, ...args) {
+  return spawnSync(command, args, { stdio: 'ignore' }).status === 0;
+}
+
+/** Runs with its output on stderr: stdout belongs to the program that is set up. */
+function run(command, args) {
+  const child = spawnSync(command, args, { cwd: root, stdio: ['ignore', 2, 2] });
+  if (child.status === 0) return;
+  const how = child.error?.message ?? `exit ${child.status ?? child.signal}`;
+  fail(`"${[command, ...args].join(' ')}" failed (${how}); the lines above say why`);
+}
+
+function checkMachine() {
+  const [major, minor] = process.versions.node.split('.').map(Number);
+  if (major < 20 || (major === 20 && minor < 19))
+    fail(`Node ${process.versions.node} is too old; Reprise needs Node 20.19 or newer (https://nodejs.org)`);
+  if (!succeeds('git', '--version'))
+    fail('git is missing; apps are git repositories, so install git first (Debian: apt-get install git)');
+}
+
+function ensureInstalled() {
+  if (isInstalled()) return;
+  say('node_modules is missing or not what package-lock.json asks for: npm ci');
+  // with NODE_ENV=production npm would leave out the compiler
+  run('npm', ['ci', '--include=dev', '--no-audit', '--no-fund']);
+}
+
+function ensureBuilt() {
+  if (isBuilt()) return;
+  say('dist is missing or older than the sources: npm run build');
+  run('npm', ['run', '--silent', 'build']);
+}
+
+/** What a purpose needs from the system: how to see it, the package of Debian that has it, and what for. */
+const SYSTEM = {
+  '--tests': {
+    found: () => existsSync('/usr/lib/postgresql/15/bin/postgres'),
+    package: 'postgresql-15',
+    why: 'the tests prepare every statement on a PostgreSQL server too',
+  },
+  '--bench': {
+    found: () => succeeds('sh', '-c', 'parallel --version | grep -q GNU'),
+    package: 'parallel',
+    why: 'the benchmark runs GNU parallel beside the local scheduler',
+  },
+};
+
+function ensureSystem(option) {
+  const need = SYSTEM[option];
+  if (need.found()) return;
+  const missing = `${need.package} is missing (${need.why})`;
+  if (!succeeds('apt-get', '--version')) fail(`${missing}, and there is no apt-get here; install it by hand`);
+  const sudo = process.getuid?.() === 0 ? [] : ['sudo', '-n'];
+  if (sudo.length > 0 && !succeeds('sudo', '-n', 'true'))
+    fail(`${missing}, and only root may install it; run: sudo apt-get install --no-install-recommends ${need.package}`);
+  say(`${missing}: installing it with apt-get`);
+  // `env` behind sudo, because sudo drops the variables it is given
+  const [program, ...apt] = [...sudo, 'env', 'DEBIAN_FRONTEND=noninteractive', 'apt-get', '-qq'];
+  run(program, [...apt, 'update']);
+  run(program, [...apt, 'install', '-y', '--no-install-recommends', need.package]);
+  if (!need.found()) fail(`${need.package} was installed, but what it should bring is still not there`);
+}
+
+checkMachine();
+const unlock = await lockSetup(say);
+try {
+  ensureInstalled();
+  ensureBuilt();
+  for (const option of process.argv.slice(2)) {
+    if (!(option in SYSTEM)) fail(`unknown option ${option}; known are ${Object.keys(SYSTEM).join(' and ')}`);
+    ensureSystem(option);
+  }
+} finally {
+  unlock();
+}

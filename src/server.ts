@@ -1,0 +1,151 @@
+/**
+ * The composition root: puts the parts together, starts them in order, stops them in reverse. Killed anywhere, the next
+ * start finds the record as it was committed; running jobs go on without the server and are found again.
+ */
+import { randomBytes } from 'node:crypto';
+import { mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { availableParallelism, hostname, totalmem } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { buildApp } from './api/app.js';
+import { listen } from './api/listen.js';
+import { createBuiltinAuth } from './auth/builtin.js';
+import { createDispatchTokens } from './auth/job-token.js';
+import { createBuiltinCatalog } from './catalog/builtin.js';
+import { createIdSource } from './contract/ids.js';
+import type { Context } from './engine/context.js';
+import { createEngine } from './engine/create-engine.js';
+import { createDispatcher } from './engine/dispatch.js';
+import { createWake } from './engine/wake.js';
+import type { Log } from './log.js';
+import { every } from './maintenance/every.js';
+import { createReconciler } from './maintenance/reconciler.js';
+import { createMetrics } from './metrics.js';
+import { createLocalScheduler } from './schedulers/local.js';
+import { openEmbeddedDb } from './store/embedded.js';
+import { countUnfinishedJobs } from './store/jobs.js';
+import { migrate } from './store/migrate.js';
+import { ensureSecret } from './store/secrets.js';
+import { readVersion } from './version.js';
+
+export interface ServerOptions {
+  /** Holds everything: the database, apps, working directories, the admin token. Made if missing. */
+  readonly dataDir: string;
+  /** Bound as it is given; 127.0.0.1 unless told. */
+  readonly host: string;
+  /** 0 = any free one. */
+  readonly port: number;
+  /** What jobs may use on this machine; by default all cpus and 80 % of the memory. */
+  readonly cpus?: number;
+  readonly memoryMb?: number;
+  /** Bytes; 64 MB unless told. */
+  readonly bodyLimit?: number;
+  readonly log: Log;
+}
+
+export interface RunningServer {
+  readonly url: string;
+  readonly adminTokenFile: string;
+  /** Running jobs go on; the next server on the same directory finds them. */
+  close(): Promise<void>;
+}
+
+const MIGRATIONS = fileURLToPath(new URL('../migrations', import.meta.url));
+const MEGABYTE = 1024 * 1024;
+
+export async function startServer(options: ServerOptions): Promise<RunningServer> {
+  const closing: (() => unknown)[] = [];
+  const close = async () => {
+    for (const step of closing.splice(0).reverse()) await step();
+  };
+  try {
+    return { ...(await startParts(options, closing)), close };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+async function startParts(options: ServerOptions, closing: (() => unknown)[]) {
+  const { dataDir, log } = options;
+  mkdirSync(dataDir, { recursive: true, mode: 0o700 });
+  const db = await openEmbeddedDb({ dataDir, onFatal: (error) => dieOf(error, log) });
+  closing.push(() => db.close());
+  await migrate(db, MIGRATIONS);
+
+  const auth = createBuiltinAuth({ db, now: () => new Date(), randomBytes });
+  const catalog = createBuiltinCatalog({ db, appsDir: join(dataDir, 'apps'), log: toLog(log) });
+  let url = '';
+  const scheduler = createLocalScheduler({
+    stateDir: join(dataDir, 'local'),
+    url: () => url,
+    cpus: options.cpus ?? availableParallelism(),
+    memoryMb: options.memoryMb ?? Math.floor((totalmem() / MEGABYTE) * 0.8),
+    hostName: hostname(),
+    log: toLog(log),
+  });
+  const wake = createWake({ dispatch: 5, events: 50 });
+  const ctx: Context = {
+    db,
+    catalog,
+    workspaces: auth,
+    schedulers: new Map([[scheduler.name, scheduler]]),
+    schedulerFor: () => scheduler,
+    tokens: createDispatchTokens(await ensureSecret(db, 'dispatch-tokens', () => randomBytes(32))),
+    ids: createIdSource(Date.now, randomBytes),
+    wake: wake.wake,
+    onEvents: (listener) => wake.on('events', listener),
+    log: toLog(log),
+  };
+  const engine = createEngine(ctx);
+  const metrics = createMetrics({ unfinishedJobs: () => countUnfinishedJobs(db) });
+  const { version, commit } = readVersion();
+  const app = buildApp({
+    engine,
+    apps: catalog,
+    people: auth,
+    identify: (token) => auth.identify(token),
+    dispatchTokens: ctx.tokens,
+    version,
+    gitCommit: commit,
+    bodyLimit: options.bodyLimit ?? 64 * MEGABYTE,
+    log,
+    metrics,
+  });
+  const listening = await listen(app, { host: options.host, port: options.port });
+  url = listening.url;
+  closing.push(() => listening.close());
+
+  await startLoops(ctx, wake, closing);
+  const adminTokenFile = await writeAdminToken(auth, dataDir);
+  const serverFile = join(dataDir, 'server.json');
+  writeWhole(serverFile, JSON.stringify({ url, pid: process.pid }));
+  closing.push(() => rmSync(serverFile, { force: true }));
+  return { url, adminTokenFile };
+}
+
+async function startLoops(ctx: Context, wake: ReturnType<typeof createWake>, closing: (() => unknown)[]) {
+  const dispatcher = createDispatcher(ctx);
+  const reconciler = createReconciler(ctx, dispatcher.underWay);
+  const { log } = ctx;
+  const dispatching = every({ name: 'dispatch', intervalMs: 2_000, run: dispatcher.runOnce, log });
+  const reconciling = every({ name: 'reconcile', intervalMs: 5_000, run: reconciler.runOnce, log });
+  for (const scheduler of ctx.schedulers.values()) {
+    scheduler.onChange(() => ctx.wake('dispatch'));
+    await scheduler.start();
+    closing.push(() => scheduler.stop());
+  }
+  wake.on('dispatch', dispatching.nudge);
+  for (const loop of [dispatching, reconciling]) {
+    loop.start();
+    closing.push(() => loop.stop());
+  }
+}
+
+/** The token of the machine's owner: made anew if its file is missing or is no longer good. */
+async function writeAdminToken(auth: ReturnType<typeof createBuiltinAuth>, dataDir: string): Promise<string> {
+  const file = join(dataDir, 'admin-token');
+  const token = await auth.ensureAdminToken(readIfThere(file));
+  writeWhole(file, `${token}\n`);
+  return file;
+}

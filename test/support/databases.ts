@@ -1,0 +1,25 @@
+import { readFileSync } from 'node:fs';
+import { PGlite, types } from '@electric-sql/pglite';
+import { type Db, DbError, type Queryable } from '../../src/store/db.js';
+export async function openTestDb(): Promise<Db> {
+  const pg = await PGlite.create();
+  await pg.exec(readFileSync(new URL('../../migrations/0001_initial.sql', import.meta.url), 'utf8'));
+  const parsers = { [types.INT8]: Number, [types.JSON]: (s: string) => s, [types.JSONB]: (s: string) => s };
+  const q = (c: any): Queryable => ({
+    query: async (s, p) => {
+      try {
+        return (await c.query(s.text, [...(p ?? [])], { parsers })).rows;
+      } catch (e: any) {
+        throw new DbError(e.message, e.code ?? 'XX000', e.constraint, s.name, { cause: e });
+      }
+    },
+  });
+  return {
+    kind: 'embedded',
+    ...q(pg),
+    transaction: (w) => pg.transaction((t) => w(q(t))) as any,
+    script: async () => {},
+    listen: async () => async () => {},
+    close: () => pg.close(),
+  };
+}
