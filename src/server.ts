@@ -3,7 +3,7 @@
  * start finds the record as it was committed; running jobs go on without the server and are found again.
  */
 import { randomBytes } from 'node:crypto';
-import { mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { availableParallelism, hostname, totalmem } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -148,4 +148,25 @@ async function writeAdminToken(auth: ReturnType<typeof createBuiltinAuth>, dataD
   const token = await auth.ensureAdminToken(readIfThere(file));
   writeWhole(file, `${token}\n`);
   return file;
+}
+
+function readIfThere(file: string): string | null {
+  return existsSync(file) ? readFileSync(file, 'utf8').trim() : null;
+}
+
+/** Killed while writing, the old file stands. */
+function writeWhole(file: string, text: string): void {
+  const draft = `${file}.${process.pid}`;
+  writeFileSync(draft, text, { mode: 0o600 });
+  renameSync(draft, file);
+}
+
+function toLog(log: Log): Context['log'] {
+  return (message, detail) => log.info(detail ?? {}, message);
+}
+
+/** Without its store the server knows nothing; running jobs go on and the next start finds them. */
+function dieOf(error: unknown, log: Log): never {
+  log.fatal({ error }, 'the embedded database has died; start the server again');
+  process.exit(70);
 }

@@ -7,7 +7,7 @@ import type { RawJson } from './raw-json.js';
 import { BATCH_STATES, FAILURE_CLASSES, STATUSES } from './status.js';
 
 const nullable = <S extends TSchema>(schema: S) => Type.Union([Type.Null(), schema]);
-const words = <const T extends readonly string[]>(values: T) => Type.Enum([...values] as unknown as [...T]);
+const words = <const T extends readonly string[]>(values: T) => Type.Unsafe<T[number]>(Type.Enum([...values]));
 
 /** Any JSON; its text is kept exactly. */
 export const Json = Type.Unsafe<RawJson>({ description: 'Any JSON. The text is kept exactly as sent.' });

@@ -1,0 +1,73 @@
+/** 1,000 × `true` through the local scheduler, against a bare spawn loop and GNU parallel at the same concurrency. */
+import { execFileSync, spawn } from 'node:child_process';
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { openServer, remove, seconds, temporary } from './place.mjs';
+
+const JOBS = 1000;
+const SLOTS = 8;
+const RUNS = 5;
+
+export async function measureRunning() {
+  const server = await openServer(SLOTS);
+  const ours = [];
+  const bare = [];
+  const parallel = [];
+  await runBatch(server.client, 50); // the checkout is made and the host is up
+  for (let run = 0; run < RUNS; run += 1) {
+    ours.push(await seconds(() => runBatch(server.client, JOBS)));
+    bare.push(await seconds(spawnLoop));
+    parallel.push(await seconds(gnuParallel));
+    console.log(
+      `run ${ours.at(-1).toFixed(2)} s, spawn loop ${bare.at(-1).toFixed(2)} s, parallel ${parallel.at(-1).toFixed(2)} s`,
+    );
+  }
+  await server.close();
+  const what = `run 1,000 × true, ${SLOTS} at once`;
+  return [
+    { what, ours, peer: 'bare spawn loop, two pipes, no records', peerSeconds: bare, goal: '≤ 1.5×' },
+    { what, ours, peer: 'GNU parallel --joblog', peerSeconds: parallel, goal: '< 1×' },
+  ];
+}
+
+/** `true` leaves no output, so each job is recorded as an error of class output: a whole job all the same. */
+async function runBatch(client, count) {
+  const jobs = Array.from({ length: count }, () => ({ method: 'bench.true' }));
+  const { batch_id: batchId } = await client.call('submitBatch', { jobs });
+  for (;;) {
+    const { state, counts } = await client.call('getBatch', { batch_id: batchId });
+    if (counts.error === count) return;
+    if (state === 'completed' || state === 'terminated') throw new Error(`the batch ended as ${state}`);
+    await new Promise((done) => setTimeout(done, 10));
+  }
+}
+
+async function spawnLoop() {
+  let next = 0;
+  const one = () =>
+    new Promise((done, failed) => {
+      const child = spawn('true', { stdio: ['ignore', 'pipe', 'pipe'] });
+      child.stdout.resume();
+      child.stderr.resume();
+      child.once('error', failed);
+      child.once('close', done);
+    });
+  const slot = async () => {
+    while (next < JOBS) {
+      next += 1;
+      await one();
+    }
+  };
+  await Promise.all(Array.from({ length: SLOTS }, slot));
+}
+
+async function gnuParallel() {
+  const home = temporary();
+  mkdirSync(join(home, '.parallel'));
+  execFileSync('sh', ['-c', `touch .parallel/will-cite; seq ${JOBS} | parallel -j${SLOTS} --joblog joblog true`], {
+    cwd: home,
+    env: { ...process.env, HOME: home },
+    stdio: 'ignore',
+  });
+  remove(home);
+}

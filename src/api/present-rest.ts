@@ -1,0 +1,92 @@
+/** The engine's records as the nouns of REST. */
+import { RepriseError } from '../contract/errors.js';
+import { RawJson } from '../contract/raw-json.js';
+import type { JobDetail, JobSummary } from '../contract/schemas.js';
+import type { Actor, DispatchRecord, Engine, JobRecord } from '../engine/engine.js';
+
+/** One readable job, or the refusal that says why not. */
+export async function jobOf(engine: Engine, actor: Actor, jobId: string): Promise<JobRecord> {
+  const found = (await engine.find(actor, [jobId])).get(jobId);
+  if (found?.kind === 'job') return found.job;
+  if (found?.kind === 'batch') {
+    throw new RepriseError('IS_BATCH', `${jobId} is a batch; look at it with GET /api/v1/batches/${jobId}`);
+  }
+  if (found?.kind === 'unreadable') {
+    throw new RepriseError(
+      'FORBIDDEN',
+      `User ${actor.user} does not have permission to JobPermissions.READ job ${jobId}`,
+    );
+  }
+  throw new RepriseError('NOT_FOUND', `Cannot find job with ids: ['${jobId}']`);
+}
+
+const time = (date: Date | null) => date?.toISOString() ?? null;
+
+export function summaryOf(job: JobRecord): JobSummary {
+  return {
+    job_id: job.jobId,
+    batch_id: job.batchId,
+    root_id: job.rootId,
+    retry_number: job.retryNumber,
+    superseded_by: job.supersededBy,
+    retry_reason: job.retryReason,
+    user: job.owner,
+    wsid: job.wsid,
+    method: job.method,
+    commit: job.appCommit,
+    tag: job.appTag,
+    app_id: job.appId,
+    input_key: job.inputKey,
+    requirements: { cpus: job.cpus, memory_mb: job.memoryMb, disk_gb: job.diskGb, client_group: job.clientGroup },
+    status: job.status,
+    wait_reason: job.waitReason,
+    created_at: job.createdAt.toISOString(),
+    updated_at: job.updatedAt.toISOString(),
+    queued_at: time(job.queuedAt),
+    running_at: time(job.runningAt),
+    finished_at: time(job.finishedAt),
+    failure: job.status === 'error' ? failureOf(job) : null,
+    terminated_code: job.terminatedCode,
+  };
+}
+
+function failureOf(job: JobRecord): JobSummary['failure'] {
+  return {
+    error_code: job.errorCode,
+    failure_class: job.failureClass,
+    message: job.errormsg,
+    exit_code: job.exitCode,
+    exit_signal: job.exitSignal,
+  };
+}
+
+export function jobDetail(job: JobRecord, dispatches: readonly DispatchRecord[]): JobDetail {
+  const text = (json: string | null) => (json === null ? null : new RawJson(json));
+  return {
+    ...summaryOf(job),
+    head_id: job.retryIds.at(-1) ?? job.rootId,
+    retry_ids: [...job.retryIds],
+    retry_count: job.retryIds.length,
+    params: text(job.params),
+    output: text(job.jobOutput),
+    source_ws_objects: JSON.parse(job.sourceObjects) as string[],
+    meta: JSON.parse(job.meta) as Record<string, string>,
+    parent_job_id: job.parentJobId,
+    timeout_ms: job.timeoutMs,
+    dispatches: dispatches.map((dispatch) => ({
+      dispatch_id: dispatch.dispatchId,
+      dispatch_number: dispatch.dispatchNumber,
+      scheduler: dispatch.scheduler,
+      scheduler_host: dispatch.schedulerHost,
+      scheduler_id: dispatch.schedulerId,
+      opened_at: dispatch.openedAt.toISOString(),
+      submitted_at: time(dispatch.submittedAt),
+      started_at: time(dispatch.startedAt),
+      closed_at: time(dispatch.closedAt),
+      close_reason: dispatch.closeReason,
+      late_lines: dispatch.lateLines,
+      peak_memory_mb: dispatch.peakMemoryMb,
+      cpu_seconds: dispatch.cpuSeconds,
+    })),
+  };
+}
