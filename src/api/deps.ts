@@ -1,6 +1,14 @@
 /** What the transports are given. */
 import type { RestParams, RestResult } from '../contract/operations.js';
-import type { AppAdded, AppDetail, AppView, TokenCreated, TokenView, WorkspaceView } from '../contract/schemas.js';
+import type {
+  AppAdded,
+  AppDetail,
+  AppView,
+  MethodView,
+  TokenCreated,
+  TokenView,
+  WorkspaceView,
+} from '../contract/schemas.js';
 import type { Actor, Engine } from '../engine/engine.js';
 import type { Log } from '../log.js';
 import type { Metrics } from '../metrics.js';
@@ -22,6 +30,8 @@ export interface Apps {
   ): Promise<{ module: string; commit: string }>;
   listApps(): Promise<AppView[]>;
   showApp(module: string): Promise<AppDetail>;
+  /** `module.method` at a tag or commit (`release` if undefined), resolved and refused as a submission would be. */
+  describeMethod(method: string, version: string | undefined): Promise<MethodView>;
 }
 
 /** Tokens and workspaces; these judge the caller's rights themselves. */

@@ -80,6 +80,7 @@ export const restHandlers: { readonly [N in RestName]: Handler<N> } = {
 
   listApps: async (deps) => ({ items: await deps.apps.listApps() }),
   getApp: (deps, _, p) => deps.apps.showApp(p.module),
+  getMethod: (deps, _, p) => deps.apps.describeMethod(`${p.module}.${p.method}`, p.version),
   addApp: (deps, actor, p) => {
     requireWriteAdmin(actor, 'add apps');
     return deps.apps.addApp(p, actor.user);

@@ -515,6 +515,24 @@ export const operations = {
       tag: 'apps',
     },
   },
+  getMethod: {
+    summary: 'One method at a version: defaults and the schema of its parameters',
+    permission: 'user',
+    rest: {
+      method: 'GET',
+      path: '/apps/{module}/methods/{method}',
+      params: Type.Object(
+        {
+          module: Type.String(),
+          method: Type.String({ description: 'without the module' }),
+          version: opt(Type.String({ description: 'A tag or a commit; `release` when absent.', maxLength: 200 })),
+        },
+        closed,
+      ),
+      result: s.MethodView,
+      tag: 'apps',
+    },
+  },
   addApp: {
     summary: 'Add a version of an app from a git repository (write admins)',
     permission: 'user',

@@ -288,6 +288,17 @@ export const AppAdded = Type.Object({
 });
 export type AppAdded = Static<typeof AppAdded>;
 
+/** A method at one version, as a job submitted now would get it. */
+export const MethodView = Type.Object({
+  method: Type.String({ description: 'module.method' }),
+  commit: Type.String(),
+  tag: nullable(Type.String({ description: 'The tag asked for; null if a commit was' })),
+  timeout_ms: Type.Integer(),
+  requirements: Requirements,
+  params_schema: Type.Unknown({ description: 'The JSON Schema of the parameters, or null' }),
+});
+export type MethodView = Static<typeof MethodView>;
+
 export const AdminRole = words(['read', 'write'] as const);
 export const MemberRole = words(['read', 'write', 'admin', 'none'] as const);
 export const TokenView = Type.Object({
