@@ -19,9 +19,9 @@ export function checkParams(schema: TSchema, params: unknown): void {
 
 function sentenceOf({ instancePath, keyword, params, message }: ErrorObject): string {
   const where = instancePath === '' ? 'the parameters' : `'${instancePath.slice(1).replaceAll('/', '.')}'`;
-  if (keyword === 'additionalProperties') return `${where} may not have the member '${params['additionalProperty']}'`;
-  if (keyword === 'required') return `${where} must have the member '${params['missingProperty']}'`;
-  if (keyword === 'enum') return `${where} must be one of ${(params['allowedValues'] as unknown[]).join(', ')}`;
+  if (keyword === 'additionalProperties') return `${where} may not have the member '${params.additionalProperty}'`;
+  if (keyword === 'required') return `${where} must have the member '${params.missingProperty}'`;
+  if (keyword === 'enum') return `${where} must be one of ${(params.allowedValues as unknown[]).join(', ')}`;
   return `${where} ${message ?? 'is not as it should be'}`;
 }
 

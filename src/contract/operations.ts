@@ -19,6 +19,8 @@ export interface Ee2Binding {
   readonly result: TSchema;
   /** Members of `params` whose text is kept, as paths from the array. */
   readonly raw?: readonly RawPath[];
+  /** A call that workers make: the token of a dispatch is good for it, too. */
+  readonly worker?: true;
 }
 
 export interface RestBinding {
@@ -210,6 +212,7 @@ export const operations = {
     },
     ee2: {
       method: 'check_job',
+      worker: true,
       params: [ee2.P({ job_id: opt(Any), exclude_fields: opt(Any), as_admin: opt(Any) })],
       result: Type.Union([ee2.JobState, ee2.JobFailure]),
     },
@@ -237,6 +240,7 @@ export const operations = {
     permission: 'user',
     ee2: {
       method: 'get_job_status',
+      worker: true,
       params: [ee2.P({ job_id: opt(Any), as_admin: opt(Any) })],
       result: Type.Object({ status: s.StatusName }),
     },
@@ -246,6 +250,7 @@ export const operations = {
     permission: 'user',
     ee2: {
       method: 'check_job_canceled',
+      worker: true,
       params: [ee2.P({ job_id: opt(Any), as_admin: opt(Any) })],
       result: Type.Object({ job_id: Type.String(), canceled: Type.Boolean(), finished: Type.Boolean() }),
     },
@@ -255,6 +260,7 @@ export const operations = {
     permission: 'user',
     ee2: {
       method: 'get_job_params',
+      worker: true,
       params: [ee2.P({ job_id: opt(Any), as_admin: opt(Any) })],
       result: Type.Unknown(),
     },
@@ -314,6 +320,7 @@ export const operations = {
     },
     ee2: {
       method: 'get_job_logs',
+      worker: true,
       params: [
         ee2.P({ job_id: opt(Any), skip_lines: opt(Any), offset: opt(Any), limit: opt(Any), as_admin: opt(Any) }),
       ],
@@ -445,6 +452,7 @@ export const operations = {
     permission: 'user',
     ee2: {
       method: 'start_job',
+      worker: true,
       params: [ee2.P({ job_id: opt(Any), skip_estimation: opt(Any), as_admin: opt(Any) })],
       result: Type.Null(),
     },
@@ -454,6 +462,7 @@ export const operations = {
     permission: 'user',
     ee2: {
       method: 'finish_job',
+      worker: true,
       params: [
         ee2.P({
           job_id: opt(Any),
@@ -476,6 +485,7 @@ export const operations = {
     permission: 'user',
     ee2: {
       method: 'add_job_logs',
+      worker: true,
       params: [ee2.P({ job_id: opt(Any), as_admin: opt(Any) }), Type.Array(Any)],
       result: Type.Object({ success: Type.Boolean(), line_number: Type.Integer() }),
       raw: [['1', '*', 'ts']],

@@ -4,7 +4,7 @@ import type { Context } from './context.js';
 import type { Engine } from './engine.js';
 import { finish, start } from './lifecycle.js';
 import { addLogs, logs } from './logs.js';
-import { batch, dispatchesOf, find, lineage, listBatches, listEvents, listJobs } from './query.js';
+import { batch, dispatchesOf, find, lineage, listBatches, listEvents, listJobs, statusOf } from './query.js';
 import { receipts } from './receipts.js';
 import { retry } from './retry.js';
 import { submit } from './submit.js';
@@ -17,6 +17,7 @@ export function createEngine(ctx: Context): Engine {
     receipts: (actor, requestId) => receipts(ctx, actor, requestId),
     find: (actor, ids) => find(ctx, actor, ids),
     dispatchesOf: (jobId) => dispatchesOf(ctx, jobId),
+    statusOf: (actor, id) => statusOf(ctx, actor, id),
     lineage: (actor, jobId) => lineage(ctx, actor, jobId),
     listJobs: (actor, filter) => listJobs(ctx, actor, filter),
     listBatches: (actor, filter) => listBatches(ctx, actor, filter),

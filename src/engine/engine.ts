@@ -208,6 +208,8 @@ export interface Engine {
   /** Each id asked is in the answer, in the order asked. */
   find(actor: Actor, ids: readonly string[]): Promise<Map<string, Found>>;
   dispatchesOf(jobId: string): Promise<DispatchRecord[]>;
+  /** Of a job, or of a batch's parent as EE2 shows it; one indexed look-up. */
+  statusOf(actor: Actor, id: string): Promise<Status>;
   lineage(actor: Actor, jobId: string): Promise<JobRecord[]>;
   listJobs(actor: Actor, filter: JobFilter): Promise<Page<JobSummary>>;
   listBatches(actor: Actor, filter: BatchFilter): Promise<Page<BatchView>>;

@@ -2,6 +2,7 @@
 import { RepriseError } from '../contract/errors.js';
 import { RawJson } from '../contract/raw-json.js';
 import { ERROR_CODES, type FailureClass, type Status } from '../contract/status.js';
+import { toStorable } from '../contract/storable.js';
 import type { Queryable } from '../store/db.js';
 import { lockDispatches } from '../store/dispatches.js';
 import { findJobAccess, type JobAccessRow } from '../store/jobs.js';
@@ -129,7 +130,7 @@ function failed(code: number, message: string, error: RawJson | null): End {
     status: 'error',
     error_code: code,
     failure_class: failureClass,
-    errormsg: message,
+    errormsg: toStorable(message),
     error: error === null || error.isNull ? null : error.text,
     job_output: null,
   };

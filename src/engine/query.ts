@@ -2,6 +2,7 @@
 import { RepriseError } from '../contract/errors.js';
 import { isJobId } from '../contract/ids.js';
 import type { BatchView, EventView, JobSummary } from '../contract/schemas.js';
+import type { Status } from '../contract/status.js';
 import { type BatchRow, countItems, findBatches, findBatchesPage, findChildIds } from '../store/batches.js';
 import { findDispatchesOfJob } from '../store/dispatches.js';
 import { type EventCursor, type EventScope, findEvents, lastCursor } from '../store/events.js';
@@ -46,6 +47,11 @@ export async function find(ctx: Context, actor: Actor, ids: readonly string[]): 
 
 export async function dispatchesOf(ctx: Context, jobId: string): Promise<DispatchRecord[]> {
   return (await findDispatchesOfJob(ctx.db, jobId)).map(dispatchRecord);
+}
+
+export async function statusOf(ctx: Context, actor: Actor, id: string): Promise<Status> {
+  const found = await findOne(ctx, actor, 'read', id);
+  return found.kind === 'job' ? found.job.status : found.batch.status;
 }
 
 /** The right is judged on the job asked for. */

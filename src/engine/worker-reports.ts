@@ -10,6 +10,7 @@
  * | gone   | see `endOfGone`                 | closes the dispatch      | nothing                  |
  */
 import { ERROR_CODE_OF, isTerminal, type Status } from '../contract/status.js';
+import { isStorable, toStorable } from '../contract/storable.js';
 import type { JobSpec, WorkerAnswer, WorkerReport } from '../contract/worker.js';
 import type { Queryable } from '../store/db.js';
 import {
@@ -143,7 +144,7 @@ async function recordStarts(tx: Queryable, items: readonly Reported[]): Promise<
     tx,
     fresh.map((item) => ({
       job_id: item.row.job_id,
-      host: item.parts.start!.host,
+      host: toStorable(item.parts.start!.host),
       estimating: false,
       actor: null,
     })),
@@ -212,8 +213,9 @@ async function endJobs(tx: Queryable, ends: readonly (readonly [Reported, Finish
 
 function finishOf({ row, parts }: Reported): Finish {
   const finish = parts.finish!;
-  const failureClass = finish.failure_class ?? (finish.output === null ? 'output' : null);
-  const message = failureClass === null ? null : (finish.error_message ?? `the job failed (${failureClass})`);
+  const hasOutput = finish.output !== null && isStorable(finish.output);
+  const failureClass = finish.failure_class ?? (hasOutput ? null : 'output');
+  const message = failureClass === null ? null : toStorable(finish.error_message ?? `the job failed (${failureClass})`);
   const code = failureClass === null ? null : ERROR_CODE_OF[failureClass];
   return {
     job_id: row.job_id,
@@ -223,7 +225,7 @@ function finishOf({ row, parts }: Reported): Finish {
     errormsg: message,
     error: message === null ? null : JSON.stringify({ code, name: 'Job failed', message, error: message }),
     exit_code: finish.exit_code,
-    exit_signal: finish.exit_signal,
+    exit_signal: finish.exit_signal === null ? null : toStorable(finish.exit_signal),
     job_output: failureClass === null ? finish.output : null,
     actor: null,
   };
