@@ -2,9 +2,8 @@
 import type { WindowResult } from '../../examples/genome/merge.mjs';
 import { gcContent, type Merged, totalLength } from '../../examples/genome/merge.mjs';
 import type { BatchView, JobSummary, Receipt } from '../contract/schemas.js';
-import type { StatusCounts } from '../contract/status.js';
-
-const WIDTH = 80;
+import { groupFailures } from './failures.js';
+import { shortCommit, table, thousands, wrapped } from './text.js';
 
 /** One window of the genome: the job it was submitted as, the newest job of that lineage, and what that one found. */
 export interface WindowBooks {
@@ -13,49 +12,12 @@ export interface WindowBooks {
   readonly result: WindowResult | null;
 }
 
-export const thousands = (value: number): string => value.toLocaleString('en-US');
-export const shortCommit = (commit: string): string => commit.slice(0, 7);
-
-/** Breaks at spaces; what is longer than a line stays whole, so that a path can be copied. */
-export function wrapped(text: string, indent = ''): string {
-  const lines: string[] = [];
-  let line = indent;
-  for (const word of text.split(' ')) {
-    const fits = line.length + word.length < WIDTH;
-    if (!fits && line !== indent) {
-      lines.push(line);
-      line = indent;
-    }
-    line += line === indent ? word : ` ${word}`;
-  }
-  return [...lines, line].join('\n');
-}
-
-/** Every column as wide as its widest cell, right-aligned; the last one is text and left-aligned. */
-export function table(header: readonly string[], rows: readonly (readonly string[])[]): string {
-  const widths = header.map((title, column) => Math.max(title.length, ...rows.map((row) => row[column]?.length ?? 0)));
-  const line = (cells: readonly string[]) =>
-    cells.map((cell, column) => (column < cells.length - 1 ? cell.padStart(widths[column] ?? 0) : cell)).join('  ');
-  return [header, ...rows].map((cells) => `  ${line(cells)}`).join('\n');
-}
-
-export function progress(counts: StatusCounts, items: number): string {
-  const waiting = counts.created + counts.queued + counts.estimating;
-  const parts = [`${counts.completed} of ${items} completed`, `${counts.running} running`, `${waiting} waiting`];
-  if (counts.error > 0) parts.push(`${counts.error} failed`);
-  if (counts.terminated > 0) parts.push(`${counts.terminated} cancelled`);
-  return parts.join(', ');
-}
-
 /** Failed jobs by what they said, the commonest first. Paths below the current directory are shortened. */
 export function failuresByReason(jobs: readonly JobSummary[], windowOf: (rootId: string) => number): string {
-  const groups = new Map<string, JobSummary[]>();
-  for (const job of jobs) {
-    const reason = job.failure?.message ?? 'no reason was recorded';
-    groups.set(reason, [...(groups.get(reason) ?? []), job]);
-  }
-  const bySize = [...groups].sort(([, a], [, b]) => b.length - a.length);
-  return bySize.map(([reason, members]) => failureGroup(reason, members, windowOf)).join('\n');
+  const exactly = (message: string) => message;
+  return groupFailures(jobs, exactly)
+    .map((group) => failureGroup(group.message, group.jobs, windowOf))
+    .join('\n');
 }
 
 function failureGroup(reason: string, jobs: readonly JobSummary[], windowOf: (rootId: string) => number): string {
@@ -72,7 +34,7 @@ export function receiptTable(receipts: readonly Receipt[], windowOf: (rootId: st
     receipt.requested_id,
     receipt.accepted ? `retry ${receipt.retry_number} is ${receipt.retry_id}` : `refused: ${receipt.code}`,
   ]);
-  return table(['window', 'asked for', 'verdict'], rows);
+  return table(['window', 'asked for', 'verdict'], rows, { indent: '  ' });
 }
 
 const percent = (share: number): string => (share * 100).toFixed(2);
@@ -88,7 +50,9 @@ export function windowTable(books: readonly WindowBooks[]): string {
     result === null ? '-' : result.skew.toFixed(4),
     String(head.status),
   ]);
-  return table(['window', 'first base', 'retries', 'commit', 'ORFs', 'GC %', 'GC skew', 'state'], rows);
+  return table(['window', 'first base', 'retries', 'commit', 'ORFs', 'GC %', 'GC skew', 'state'], rows, {
+    indent: '  ',
+  });
 }
 
 export function totals(batch: BatchView, merged: Merged): string {

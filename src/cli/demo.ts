@@ -23,17 +23,8 @@ import { RawJson } from '../contract/raw-json.js';
 import type { BatchView, RetryResult } from '../contract/schemas.js';
 import { startServer } from '../server.js';
 import { choosePort, clearDirectory, dataDir, directory, serverLog } from './demo-directory.js';
-import {
-  failuresByReason,
-  progress,
-  receiptTable,
-  shortCommit,
-  thousands,
-  totals,
-  type WindowBooks,
-  windowTable,
-  wrapped,
-} from './demo-report.js';
+import { failuresByReason, receiptTable, totals, type WindowBooks, windowTable } from './demo-report.js';
+import { progress, shortCommit, thousands, wrapped } from './text.js';
 
 type Client = ReturnType<typeof createClient>;
 

@@ -1,0 +1,142 @@
+/** Files of jobs: JSON lines and CSV. A row is the parameters of one job, as exact text; bad rows are reported all. */
+import { readFileSync } from 'node:fs';
+import { extname } from 'node:path';
+import { CsvError, parse } from 'csv-parse/sync';
+import { UsageError } from './output.js';
+import { buildParams, exactJson, type ParamsSchema } from './params.js';
+
+export type Format = 'jsonl' | 'csv';
+
+export interface Row {
+  /** In the file, from 1. */
+  readonly line: number;
+  /** The text of the parameters. */
+  readonly params: string;
+}
+
+export interface BadRow {
+  readonly line: number;
+  readonly sentence: string;
+}
+
+export interface Rows {
+  readonly good: readonly Row[];
+  readonly bad: readonly BadRow[];
+}
+
+/** `-` is standard input. Bytes that are no UTF-8 would change silently, so they are refused. */
+export function readText(file: string): string {
+  const name = file === '-' ? 'standard input' : file;
+  let bytes: Uint8Array;
+  try {
+    bytes = readFileSync(file === '-' ? 0 : file);
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException;
+    if (code === 'ENOENT') throw new UsageError(`there is no file ${file}`);
+    if (code === 'EISDIR') throw new UsageError(`${file} is a directory`);
+    throw new UsageError(`${name} cannot be read: ${message}`);
+  }
+  try {
+    return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+  } catch {
+    throw new UsageError(`${name} is not UTF-8 text; convert it first (iconv -t utf-8)`);
+  }
+}
+
+/** By the name; standard input is JSON lines unless told. */
+export function formatOf(file: string, told: Format | undefined): Format {
+  if (told !== undefined) return told;
+  const extension = extname(file).toLowerCase();
+  if (extension === '.csv') return 'csv';
+  if (file === '-' || ['.jsonl', '.ndjson', '.json'].includes(extension)) return 'jsonl';
+  throw new UsageError(`${file} is neither .jsonl nor .csv; say which with --format jsonl or --format csv`);
+}
+
+export function readRows(text: string, format: Format, schema: ParamsSchema): Rows {
+  return format === 'csv' ? readCsv(text, schema) : readJsonLines(text);
+}
+
+export function readJsonLines(text: string): Rows {
+  const lines = text.split('\n').map((content, index) => ({ line: index + 1, content }));
+  return judged(
+    lines.filter(({ content }) => content.replace(/^\ufeff/, '').trim() !== ''),
+    ({ content }) => exactJson(content),
+  );
+}
+
+/** The first row names the parameters; an empty cell leaves its parameter out. */
+export function readCsv(text: string, schema: ParamsSchema): Rows {
+  const records = parseCsv(text);
+  const [header, ...rows] = records;
+  if (header === undefined) return { good: [], bad: [] };
+  const names = header.cells.map((name) => name.trim());
+  checkHeader(names);
+  return judged(rows, ({ cells }) => {
+    if (cells.length !== names.length) throw new Error(`${cells.length} cells where the header has ${names.length}`);
+    const pairs = names.map((name, column) => [name, cells[column] ?? ''] as const);
+    return buildParams(
+      pairs.filter(([, cell]) => cell !== ''),
+      schema,
+    );
+  });
+}
+
+interface CsvRecord {
+  readonly line: number;
+  readonly cells: readonly string[];
+}
+
+function parseCsv(text: string): CsvRecord[] {
+  const options = { bom: true, info: true, relaxColumnCount: true, skipEmptyLines: true } as const;
+  try {
+    const records = parse(text, { ...options, recordDelimiter: ['\r\n', '\n', '\r'] }) as unknown as {
+      record: string[];
+      info: { bytes: number };
+    }[];
+    const lineOf = lineCounter(Buffer.from(text));
+    let begin = 0;
+    return records.map(({ record, info }) => {
+      const line = lineOf(begin);
+      begin = info.bytes;
+      return { line, cells: record };
+    });
+  } catch (error) {
+    if (error instanceof CsvError) throw new UsageError(`the CSV cannot be read: ${error.message}`);
+    throw error;
+  }
+}
+
+const [LF, CR] = [10, 13];
+
+/** The line of the record that begins at a byte, blank lines before it passed by. To be asked in ascending order. */
+function lineCounter(bytes: Uint8Array): (begin: number) => number {
+  let [at, line] = [0, 1];
+  return (begin) => {
+    while (at < begin || bytes[at] === LF || bytes[at] === CR) {
+      if (bytes[at] === LF || (bytes[at] === CR && bytes[at + 1] !== LF)) line += 1;
+      at += 1;
+    }
+    return line;
+  };
+}
+
+function checkHeader(names: readonly string[]): void {
+  const empty = names.indexOf('');
+  if (empty >= 0) throw new UsageError(`column ${empty + 1} of the CSV has no name in the first row`);
+  const twice = names.find((name, column) => names.indexOf(name) !== column);
+  if (twice !== undefined) throw new UsageError(`the CSV has two columns named '${twice}'`);
+}
+
+function judged<R extends { line: number }>(rows: readonly R[], read: (row: R) => string): Rows {
+  const good: Row[] = [];
+  const bad: BadRow[] = [];
+  for (const row of rows) {
+    try {
+      good.push({ line: row.line, params: read(row) });
+    } catch (error) {
+      const { message } = error as Error;
+      bad.push({ line: row.line, sentence: error instanceof SyntaxError ? `not JSON (${message})` : message });
+    }
+  }
+  return { good, bad };
+}

@@ -1,0 +1,145 @@
+/** Finds the server and the token: REPRISE_URL and REPRISE_TOKEN, else what a server on this machine has written. */
+import { existsSync, readFileSync } from 'node:fs';
+import { homedir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { type Client, createClient } from '../client/client.js';
+import { RepriseError } from '../contract/errors.js';
+import type { RestName, RestParams, RestResult } from '../contract/operations.js';
+
+export interface Place {
+  readonly dataDir?: string | undefined;
+}
+
+export interface Session {
+  readonly url: string;
+  readonly call: Client['call'];
+  /** For calls that carry a request id: repeated while the connection breaks, since the server answers them once. */
+  repeatably<N extends RestName>(name: N, params: RestParams<N> & { request_id: string }): Promise<RestResult<N>>;
+  /** A client for the server as it is now: one started again may have another port. */
+  client(): Client;
+}
+
+const env = (name: string): string | undefined => process.env[name] || undefined;
+
+/** `--data-dir`, REPRISE_DATA_DIR, else `reprise` in the user's data directory. */
+export function dataDirOf({ dataDir }: Place): string {
+  const share = env('XDG_DATA_HOME') ?? join(homedir(), '.local', 'share');
+  return resolve(dataDir ?? env('REPRISE_DATA_DIR') ?? join(share, 'reprise'));
+}
+
+/** Throws UNAVAILABLE with the way out if no server is known; whether it answers is seen at the first call. */
+export function connect(place: Place): Session {
+  const dataDir = dataDirOf(place);
+  const client = () => createClient(addressOf(dataDir));
+  const { url } = addressOf(dataDir);
+  const call: Client['call'] = (name, params) => client().call(name, params).catch(explain(dataDir));
+  return { url, call, client, repeatably: (name, params) => repeatedly(call, name, params) };
+}
+
+interface Address {
+  readonly url: string;
+  readonly token?: string;
+}
+
+/** The token of this machine's server is never sent to another address. */
+function addressOf(dataDir: string): Address {
+  const [url, token] = [env('REPRISE_URL'), env('REPRISE_TOKEN')];
+  if (url !== undefined && token !== undefined) return { url, token };
+  const local = localServer(dataDir);
+  if (url !== undefined && url.replace(/\/+$/, '') !== local?.url) return { url };
+  if (local === null) throw noServer(dataDir);
+  const own = token ?? readToken(dataDir);
+  return { url: local.url, ...(own !== undefined && { token: own }) };
+}
+
+function localServer(dataDir: string): { url: string; pid: number } | null {
+  const file = join(dataDir, 'server.json');
+  try {
+    return JSON.parse(readFileSync(file, 'utf8')) as { url: string; pid: number };
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return null;
+    throw new RepriseError(
+      'UNAVAILABLE',
+      `${file} cannot be read (${(error as Error).message}); set REPRISE_URL and REPRISE_TOKEN`,
+    );
+  }
+}
+
+function readToken(dataDir: string): string | undefined {
+  const file = join(dataDir, 'admin-token');
+  if (!existsSync(file)) return undefined;
+  try {
+    return readFileSync(file, 'utf8').trim();
+  } catch {
+    throw new RepriseError(
+      'UNAUTHENTICATED',
+      `${file} belongs to who started the server; set REPRISE_TOKEN to a token of your own`,
+    );
+  }
+}
+
+function noServer(dataDir: string): RepriseError {
+  const other = process.argv.includes('--data-dir') || env('REPRISE_DATA_DIR') ? ` --data-dir ${dataDir}` : '';
+  return new RepriseError(
+    'UNAVAILABLE',
+    `no server runs on ${dataDir}; start one with: reprise serve${other} (or set REPRISE_URL and REPRISE_TOKEN)`,
+  );
+}
+
+/** Says what to do where the client can only say what happened. */
+function explain(dataDir: string): (error: unknown) => never {
+  return (error) => {
+    const code = error instanceof RepriseError ? error.code : undefined;
+    if (code === 'UNAUTHENTICATED' && env('REPRISE_URL') !== undefined && env('REPRISE_TOKEN') === undefined) {
+      throw new RepriseError(
+        'UNAUTHENTICATED',
+        'REPRISE_URL names a server; set REPRISE_TOKEN to a token of yours there',
+      );
+    }
+    if (code === 'UNAVAILABLE' && wasRefused(error) && env('REPRISE_URL') === undefined) {
+      const server = localServer(dataDir);
+      if (server === null) throw noServer(dataDir);
+      throw new RepriseError(
+        'UNAVAILABLE',
+        `the server of ${dataDir} (process ${server.pid}) does not answer at ${server.url}; start it again with: reprise serve`,
+        undefined,
+        { cause: (error as Error).cause },
+      );
+    }
+    throw error;
+  };
+}
+
+/** Nothing listens there: the call was not even heard. */
+function wasRefused(error: unknown): boolean {
+  for (let at: unknown = error; at instanceof Error; at = at.cause) {
+    if ((at as NodeJS.ErrnoException).code === 'ECONNREFUSED') return true;
+  }
+  return false;
+}
+
+const PAUSES_MS = [200, 500, 1000, 2000, 4000, 8000];
+
+/** A server that was never there is told at once; one that was lost on the way may come back. */
+async function repeatedly<N extends RestName>(
+  call: Client['call'],
+  name: N,
+  params: RestParams<N> & { request_id: string },
+): Promise<RestResult<N>> {
+  for (let round = 0; ; round += 1) {
+    try {
+      return await call(name, params);
+    } catch (error) {
+      const lost = error instanceof RepriseError && error.code === 'UNAVAILABLE';
+      if (!lost || (round === 0 && wasRefused(error))) throw error;
+      if (round === PAUSES_MS.length) {
+        throw new RepriseError(
+          'UNAVAILABLE',
+          `${error.message}; whether it was recorded is not known: repeat the command with --request-id ${params.request_id}`,
+        );
+      }
+      await sleep(PAUSES_MS[round]);
+    }
+  }
+}
