@@ -1,0 +1,137 @@
+/**
+ * Runs git without anything that is set on this machine for people: no system or user settings, no hooks, no prompts, no
+ * transport but the one the address was checked for. Bounded in time and output; killed with all its children.
+ */
+import { spawn } from 'node:child_process';
+
+export interface GitOptions {
+  /** What git may open: `none` for reading our own mirrors. */
+  readonly transport?: 'none' | 'file' | 'https' | 'ssh';
+  /** ms; 60 s unless told. */
+  readonly timeoutMs?: number;
+  /** Bytes of standard output; 64 MB unless told. */
+  readonly maxBytes?: number;
+  readonly input?: string;
+}
+
+/** Why git failed: `exit` is its own verdict, the others are ours. */
+export class GitFailure extends Error {
+  override readonly name = 'GitFailure';
+  constructor(
+    readonly kind: 'exit' | 'timeout' | 'too-much' | 'not-started',
+    /** The end of standard error, or what happened. */
+    readonly stderr: string,
+  ) {
+    super(`git failed (${kind}): ${stderr}`);
+  }
+
+  /** What git said last, on one line. */
+  get reason(): string {
+    const lines = this.stderr.split('\n').map((line) => line.replace(/\p{Cc}/gu, ' ').trim());
+    const told = lines.filter((line) => /^(fatal|error):/.test(line)).at(-1) ?? lines.filter(Boolean).at(-1);
+    return (told ?? this.kind).replace(/^(fatal|error): /, '').slice(0, 300);
+  }
+}
+
+const SECOND = 1000;
+const MEGABYTE = 1024 * 1024;
+/** Of standard error we keep the end. */
+const MOST_STDERR = 64 * 1024;
+
+/** What of our environment git and ssh need: where programs, keys, proxies and certificates are. */
+const INHERITED = [
+  'PATH',
+  'HOME',
+  'TMPDIR',
+  'SSH_AUTH_SOCK',
+  'http_proxy',
+  'https_proxy',
+  'no_proxy',
+  'all_proxy',
+  'HTTPS_PROXY',
+  'NO_PROXY',
+  'ALL_PROXY',
+  'SSL_CERT_FILE',
+  'SSL_CERT_DIR',
+  'GIT_SSL_CAINFO',
+] as const;
+
+const SETTINGS = [
+  'core.hooksPath=/dev/null',
+  'core.fsmonitor=false',
+  // a pinned commit is recorded as runnable only when it is on the disk
+  'core.fsync=committed,reference',
+  'fetch.unpackLimit=1',
+  'gc.auto=0',
+  'maintenance.auto=false',
+  'submodule.recurse=false',
+  'transfer.bundleURI=false',
+].flatMap((setting) => ['-c', setting]);
+
+/** Standard output of `git …args`; throws GitFailure. */
+export function runGit(args: readonly string[], options: GitOptions = {}): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const child = spawn('git', [...SETTINGS, ...args], {
+      // its own group, so that a transport that hangs ends with it
+      detached: true,
+      env: environment(options.transport ?? 'none'),
+      stdio: ['pipe', 'pipe', 'pipe'],
+    });
+    const { maxBytes = 64 * MEGABYTE, timeoutMs = 60 * SECOND } = options;
+    const output: Buffer[] = [];
+    let size = 0;
+    let complaint = '';
+    let ours: GitFailure | null = null;
+    const end = (failure: GitFailure) => {
+      ours ??= failure;
+      killGroup(child.pid);
+    };
+    const timer = setTimeout(
+      () => end(new GitFailure('timeout', `it took longer than ${timeoutMs / SECOND} s`)),
+      timeoutMs,
+    );
+    child.stdout.on('data', (chunk: Buffer) => {
+      size += chunk.length;
+      if (size > maxBytes) end(new GitFailure('too-much', `it answered more than ${maxBytes} bytes`));
+      else output.push(chunk);
+    });
+    child.stderr.on('data', (chunk: Buffer) => {
+      complaint = (complaint + chunk.toString('utf8')).slice(-MOST_STDERR);
+    });
+    child.on('error', (error) => end(new GitFailure('not-started', error.message)));
+    child.on('close', (code) => {
+      clearTimeout(timer);
+      if (ours !== null) reject(ours);
+      else if (code === 0) resolve(Buffer.concat(output).toString('utf8'));
+      else reject(new GitFailure('exit', complaint));
+    });
+    // git may end before it has read everything
+    child.stdin.on('error', () => {});
+    child.stdin.end(options.input ?? '');
+  });
+}
+
+function killGroup(pid: number | undefined): void {
+  if (pid === undefined) return;
+  try {
+    process.kill(-pid, 'SIGKILL');
+  } catch {
+    // it has ended by itself
+  }
+}
+
+function environment(transport: NonNullable<GitOptions['transport']>): NodeJS.ProcessEnv {
+  const inherited = INHERITED.flatMap((name) => (process.env[name] === undefined ? [] : [[name, process.env[name]]]));
+  return {
+    ...Object.fromEntries(inherited),
+    LC_ALL: 'C',
+    GIT_CONFIG_NOSYSTEM: '1',
+    GIT_CONFIG_GLOBAL: '/dev/null',
+    GIT_ATTR_NOSYSTEM: '1',
+    GIT_TERMINAL_PROMPT: '0',
+    GIT_ALLOW_PROTOCOL: transport,
+    GIT_PROTOCOL_FROM_USER: '0',
+    GIT_NO_REPLACE_OBJECTS: '1',
+    GIT_SSH_COMMAND: 'ssh -o BatchMode=yes -o ConnectTimeout=30',
+  };
+}
