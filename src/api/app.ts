@@ -5,8 +5,8 @@
 import type { HttpBindings } from '@hono/node-server';
 import { Hono } from 'hono';
 import type { ApiDeps } from './deps.js';
+import { mountRpc } from './ee2/rpc.js';
 import { mountRest } from './rest.js';
-import { mountRpc } from './rpc.js';
 import { createStreams } from './sse.js';
 
 export type HttpApp = Hono<{ Bindings: HttpBindings }>;

@@ -1,8 +1,8 @@
 /** Who calls by JSON-RPC: the raw token of a user, or of one dispatch for the calls that a worker makes. */
-import { RepriseError } from '../contract/errors.js';
-import type { Ee2Binding, Permission } from '../contract/operations.js';
-import type { Actor } from '../engine/engine.js';
-import type { ApiDeps } from './deps.js';
+import { RepriseError } from '../../contract/errors.js';
+import type { Ee2Binding, Permission } from '../../contract/operations.js';
+import type { Actor } from '../../engine/engine.js';
+import type { ApiDeps } from '../deps.js';
 
 /** The tail is what KBase's auth service says; clients show it. */
 const REFUSED = 'Token validation failed: Error connecting to auth service: 401 Unauthorized\n10020 Invalid token';

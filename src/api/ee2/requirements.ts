@@ -1,8 +1,8 @@
 /** `job_requirements` of EE2: what its callers write, as requirements of ours. Only write admins may ask for any. */
-import { RepriseError } from '../contract/errors.js';
-import type { JobRequest } from '../contract/schemas.js';
-import type { Actor } from '../engine/engine.js';
-import type { P } from './rpc-params.js';
+import { RepriseError } from '../../contract/errors.js';
+import type { JobRequest } from '../../contract/schemas.js';
+import type { Actor } from '../../engine/engine.js';
+import type { P } from './params.js';
 
 type Asked = NonNullable<JobRequest['requirements']>;
 

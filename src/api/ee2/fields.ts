@@ -1,7 +1,7 @@
 /** `exclude_fields` of EE2: rights are judged on the whole record, then members are left out, really. */
-import type { JobFailure, JobState } from '../contract/ee2.js';
-import { RepriseError } from '../contract/errors.js';
-import { parseKeepingText, RawJson, stringifyKeepingText } from '../contract/raw-json.js';
+import type { JobFailure, JobState } from '../../contract/ee2.js';
+import { RepriseError } from '../../contract/errors.js';
+import { parseKeepingText, RawJson, stringifyKeepingText } from '../../contract/raw-json.js';
 
 /** Present whatever is excluded. */
 const ALWAYS = new Set(['job_id', 'created', 'updated', 'batch_id', 'retry_count']);

@@ -1,8 +1,8 @@
 /** Jobs and batch parents as EE2 shows them: milliseconds, absent instead of null, lineages flat under their root. */
-import type { JobFailure, JobState } from '../contract/ee2.js';
-import { idSeconds } from '../contract/ids.js';
-import { RawJson } from '../contract/raw-json.js';
-import type { BatchRecord, Found, JobRecord } from '../engine/engine.js';
+import type { JobFailure, JobState } from '../../contract/ee2.js';
+import { idSeconds } from '../../contract/ids.js';
+import { RawJson } from '../../contract/raw-json.js';
+import type { BatchRecord, Found, JobRecord } from '../../engine/engine.js';
 
 const AUTHSTRAT = 'kbaseworkspace';
 

@@ -1,7 +1,7 @@
 /** Positional parameters of JSON-RPC: their number and JSON types as EE2 checks them, and values as Python takes them. */
 import type { TSchema } from 'typebox';
-import { RepriseError } from '../contract/errors.js';
-import type { Ee2Binding } from '../contract/operations.js';
+import { RepriseError } from '../../contract/errors.js';
+import type { Ee2Binding } from '../../contract/operations.js';
 
 /** null passes every check of a type, as in EE2. */
 export function checkPositional(ee2: Ee2Binding, params: readonly unknown[]): readonly unknown[] {

@@ -1,10 +1,10 @@
 /** retry_job and retry_jobs: verdicts are the engine's; the shapes, and what refuses a whole call, are EE2's. */
-import { type ErrorCode, RepriseError } from '../contract/errors.js';
-import { stringifyKeepingText } from '../contract/raw-json.js';
-import type { Receipt } from '../contract/schemas.js';
-import type { Actor } from '../engine/engine.js';
-import type { ApiDeps } from './deps.js';
-import { idOf, type P, pythonList, textOf } from './rpc-params.js';
+import { type ErrorCode, RepriseError } from '../../contract/errors.js';
+import { stringifyKeepingText } from '../../contract/raw-json.js';
+import type { Receipt } from '../../contract/schemas.js';
+import type { Actor } from '../../engine/engine.js';
+import type { ApiDeps } from '../deps.js';
+import { idOf, type P, pythonList, textOf } from './params.js';
 
 export async function retryOne(deps: ApiDeps, actor: Actor, params: P) {
   const [receipt] = await retry(deps, actor, 'retry_job', [idOf(params)], params);

@@ -1,9 +1,9 @@
 /** add_job_logs and get_job_logs. */
-import { RepriseError } from '../contract/errors.js';
-import { RawJson } from '../contract/raw-json.js';
-import type { Actor, LineToAdd } from '../engine/engine.js';
-import type { ApiDeps } from './deps.js';
-import { idOf, type P, truthy } from './rpc-params.js';
+import { RepriseError } from '../../contract/errors.js';
+import { RawJson } from '../../contract/raw-json.js';
+import type { Actor, LineToAdd } from '../../engine/engine.js';
+import type { ApiDeps } from '../deps.js';
+import { idOf, type P, truthy } from './params.js';
 
 /** A malformed line refuses the whole call with `success: false`; a job that is unknown or not the caller's is an error. */
 export async function addJobLogs(deps: ApiDeps, actor: Actor, params: P, lines: readonly unknown[]) {

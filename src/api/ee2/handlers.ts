@@ -1,14 +1,14 @@
 /** What each call of EE2's JSON-RPC does; exhaustive by type. The longer ones have files of their own. */
-import type { Ee2Name } from '../contract/operations.js';
-import { checkStorable } from '../contract/storable.js';
-import type { Actor } from '../engine/engine.js';
-import type { ApiDeps } from './deps.js';
-import { addJobLogs, getJobLogs } from './ee2-logs.js';
-import { checkJob, checkJobBatch, checkJobs, getJobParams } from './ee2-reads.js';
-import { retryOne, retrySeveral } from './ee2-retries.js';
-import { runBatch, runOne } from './ee2-submissions.js';
-import { cancelOne, finishOne, startOne } from './ee2-transitions.js';
-import { idOf, type P, truthy } from './rpc-params.js';
+import type { Ee2Name } from '../../contract/operations.js';
+import { checkStorable } from '../../contract/storable.js';
+import type { Actor } from '../../engine/engine.js';
+import type { ApiDeps } from '../deps.js';
+import { addJobLogs, getJobLogs } from './logs.js';
+import { idOf, type P, truthy } from './params.js';
+import { checkJob, checkJobBatch, checkJobs, getJobParams } from './reads.js';
+import { retryOne, retrySeveral } from './retries.js';
+import { runBatch, runOne } from './submissions.js';
+import { cancelOne, finishOne, startOne } from './transitions.js';
 
 /** Null is written as `"result": null`; anything else in a list of one. */
 type Handler = (deps: ApiDeps, actor: Actor | null, params: readonly unknown[]) => Promise<unknown>;

@@ -1,13 +1,13 @@
 /** check_job, check_jobs, check_job_batch, get_job_params. */
-import type { JobFailure, JobState } from '../contract/ee2.js';
-import { RepriseError } from '../contract/errors.js';
-import { isJobId } from '../contract/ids.js';
-import { RawJson } from '../contract/raw-json.js';
-import type { Actor, JobRecord } from '../engine/engine.js';
-import type { ApiDeps } from './deps.js';
-import { type Exclusion, exclusionOf, without } from './exclude-fields.js';
-import { parentState, stateOf } from './present-ee2.js';
-import { flagOf, idOf, type P, pythonList, truthy } from './rpc-params.js';
+import type { JobFailure, JobState } from '../../contract/ee2.js';
+import { RepriseError } from '../../contract/errors.js';
+import { isJobId } from '../../contract/ids.js';
+import { RawJson } from '../../contract/raw-json.js';
+import type { Actor, JobRecord } from '../../engine/engine.js';
+import type { ApiDeps } from '../deps.js';
+import { type Exclusion, exclusionOf, without } from './fields.js';
+import { flagOf, idOf, type P, pythonList, truthy } from './params.js';
+import { parentState, stateOf } from './present.js';
 
 /** A job that may not be read is answered with an object, not with an error, which EE2's clients are used to. */
 export async function checkJob(deps: ApiDeps, actor: Actor, params: P): Promise<JobState | JobFailure> {

@@ -3,19 +3,19 @@
  * AUTHORIZATION; every failure is HTTP 500 with exactly `application/json` and an error object of four members.
  */
 import type { Context } from 'hono';
-import { ERRORS, RepriseError } from '../contract/errors.js';
-import { type Ee2Binding, type Ee2Name, operations, type Permission } from '../contract/operations.js';
-import { parseKeepingText, type RawJson, stringifyKeepingText } from '../contract/raw-json.js';
-import type { Actor } from '../engine/engine.js';
-import type { HttpApp } from './app.js';
-import { readBody } from './body.js';
-import { counted } from './call.js';
-import type { ApiDeps } from './deps.js';
-import { toTold } from './failure.js';
-import { ee2Handlers } from './handlers-ee2.js';
-import { jsonReply } from './reply.js';
-import { actorOfRpc } from './rpc-identity.js';
-import { checkPositional } from './rpc-params.js';
+import { ERRORS, RepriseError } from '../../contract/errors.js';
+import { type Ee2Binding, type Ee2Name, operations, type Permission } from '../../contract/operations.js';
+import { parseKeepingText, type RawJson, stringifyKeepingText } from '../../contract/raw-json.js';
+import type { Actor } from '../../engine/engine.js';
+import type { HttpApp } from '../app.js';
+import { readBody } from '../body.js';
+import { counted } from '../call.js';
+import type { ApiDeps } from '../deps.js';
+import { toTold } from '../failure.js';
+import { jsonReply } from '../reply.js';
+import { ee2Handlers } from './handlers.js';
+import { actorOfRpc } from './identity.js';
+import { checkPositional } from './params.js';
 
 const SERVICE = 'execution_engine2';
 

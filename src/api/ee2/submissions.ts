@@ -1,12 +1,12 @@
 /** run_job and run_job_batch: EE2's parameters as requests of the one pipeline. */
-import { type ErrorCode, RepriseError } from '../contract/errors.js';
-import type { RawJson } from '../contract/raw-json.js';
-import { stringifyKeepingText } from '../contract/raw-json.js';
-import type { JobRequest, SubmitItem } from '../contract/schemas.js';
-import type { Actor, SubmitTarget } from '../engine/engine.js';
-import type { ApiDeps } from './deps.js';
-import { requirementsOf } from './ee2-requirements.js';
-import { integerOf, type P, textOf } from './rpc-params.js';
+import { type ErrorCode, RepriseError } from '../../contract/errors.js';
+import type { RawJson } from '../../contract/raw-json.js';
+import { stringifyKeepingText } from '../../contract/raw-json.js';
+import type { JobRequest, SubmitItem } from '../../contract/schemas.js';
+import type { Actor, SubmitTarget } from '../../engine/engine.js';
+import type { ApiDeps } from '../deps.js';
+import { integerOf, type P, textOf } from './params.js';
+import { requirementsOf } from './requirements.js';
 
 export async function runOne(deps: ApiDeps, actor: Actor, params: P): Promise<string> {
   const [item] = await submit(deps, actor, 'run_job', [jobRequest(params, actor)], { kind: 'jobs' }, params);

@@ -1,10 +1,10 @@
 /** start_job, finish_job, cancel_job. */
-import { type ErrorCode, RepriseError } from '../contract/errors.js';
-import type { RawJson } from '../contract/raw-json.js';
-import { TERMINATED_CODES } from '../contract/status.js';
-import type { Actor } from '../engine/engine.js';
-import type { ApiDeps } from './deps.js';
-import { idOf, integerOf, type P, textOf, truthy } from './rpc-params.js';
+import { type ErrorCode, RepriseError } from '../../contract/errors.js';
+import type { RawJson } from '../../contract/raw-json.js';
+import { TERMINATED_CODES } from '../../contract/status.js';
+import type { Actor } from '../../engine/engine.js';
+import type { ApiDeps } from '../deps.js';
+import { idOf, integerOf, type P, textOf, truthy } from './params.js';
 
 export async function startOne(deps: ApiDeps, actor: Actor, params: P): Promise<null> {
   const skip = params.skip_estimation;
