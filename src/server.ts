@@ -13,9 +13,11 @@ import { createBuiltinAuth } from './auth/builtin.js';
 import { createDispatchTokens } from './auth/job-token.js';
 import { createBuiltinCatalog } from './catalog/builtin.js';
 import { createIdSource } from './contract/ids.js';
+import { DEFAULT_SETTINGS } from './contract/settings.js';
 import type { Context } from './engine/context.js';
 import { createEngine } from './engine/create-engine.js';
 import { createDispatcher } from './engine/dispatch.js';
+import { createLeases } from './engine/leases.js';
 import { createWake } from './engine/wake.js';
 import type { Log } from './log.js';
 import { every } from './maintenance/every.js';
@@ -85,6 +87,7 @@ async function startParts(options: ServerOptions, closing: (() => unknown)[]) {
     log: toLog(log),
   });
   const wake = createWake({ dispatch: 5, events: 50 });
+  const settings = DEFAULT_SETTINGS;
   const ctx: Context = {
     db,
     catalog,
@@ -93,6 +96,8 @@ async function startParts(options: ServerOptions, closing: (() => unknown)[]) {
     schedulerFor: () => scheduler,
     tokens: createDispatchTokens(await ensureSecret(db, 'dispatch-tokens', () => randomBytes(32))),
     ids: createIdSource(Date.now, randomBytes),
+    leases: createLeases(db),
+    settings,
     wake: wake.wake,
     onEvents: (listener) => wake.on('events', listener),
     log: toLog(log),
@@ -106,6 +111,7 @@ async function startParts(options: ServerOptions, closing: (() => unknown)[]) {
     people: auth,
     identify: (token) => auth.identify(token),
     dispatchTokens: ctx.tokens,
+    settings,
     version,
     gitCommit: commit,
     bodyLimit: options.bodyLimit ?? 64 * MEGABYTE,
@@ -130,13 +136,14 @@ async function startLoops(ctx: Context, wake: ReturnType<typeof createWake>, clo
   const { log } = ctx;
   const dispatching = every({ name: 'dispatch', intervalMs: 2_000, run: dispatcher.runOnce, log });
   const reconciling = every({ name: 'reconcile', intervalMs: 5_000, run: reconciler.runOnce, log });
+  const renewing = every({ name: 'leases', intervalMs: 5_000, run: ctx.leases.flush, log });
   for (const scheduler of ctx.schedulers.values()) {
     scheduler.onChange(() => ctx.wake('dispatch'));
     await scheduler.start();
     closing.push(() => scheduler.stop());
   }
   wake.on('dispatch', dispatching.nudge);
-  for (const loop of [dispatching, reconciling]) {
+  for (const loop of [dispatching, reconciling, renewing]) {
     loop.start();
     closing.push(() => loop.stop());
   }

@@ -9,6 +9,7 @@ import type {
   TokenView,
   WorkspaceView,
 } from '../contract/schemas.js';
+import type { ServiceSettings } from '../contract/settings.js';
 import type { Actor, Engine } from '../engine/engine.js';
 import type { Log } from '../log.js';
 import type { Metrics } from '../metrics.js';
@@ -57,6 +58,7 @@ export interface ApiDeps {
   readonly identify: (token: string) => Promise<Identity | null>;
   /** The dispatch a token is good for, or null. */
   readonly dispatchTokens: { verify(token: string): string | null };
+  readonly settings: ServiceSettings;
   readonly version: string;
   readonly gitCommit: string;
   /** Bytes. */

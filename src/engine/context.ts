@@ -1,8 +1,10 @@
 /** What every step of the engine is given. Time and randomness come in here. */
 import type { Catalog } from '../catalog/catalog.js';
 import type { IdSource } from '../contract/ids.js';
+import type { ServiceSettings } from '../contract/settings.js';
 import type { Scheduler } from '../schedulers/scheduler.js';
 import type { Db } from '../store/db.js';
+import type { Leases } from './leases.js';
 
 export type Right = 'none' | 'read' | 'write' | 'admin';
 
@@ -27,6 +29,8 @@ export interface Context {
   readonly schedulerFor: (clientGroup: string | null) => Scheduler;
   readonly tokens: DispatchTokens;
   readonly ids: IdSource;
+  readonly leases: Leases;
+  readonly settings: ServiceSettings;
   /** `dispatch`: there may be something to hand over. `events`: something was written to the record. */
   readonly wake: (what: 'dispatch' | 'events') => void;
   readonly onEvents: (listener: () => void) => () => void;

@@ -3,6 +3,7 @@
  * reconciler finds dispatches that no scheduler knows and lets their jobs wait again; killed after submitting, it finds
  * them by their name and adopts them.
  */
+import type { SchedulerOptions } from '../contract/settings.js';
 import { ERROR_CODES } from '../contract/status.js';
 import type { Capacity, Scheduler, Submission, SubmissionOutcome } from '../schedulers/scheduler.js';
 import {
@@ -116,6 +117,14 @@ function submissionOf(ctx: Context, { row, dispatchId }: Claimed): Submission {
     diskGb: row.disk_gb,
     clientGroup: row.client_group,
     timeoutMs: row.timeout_ms,
+    options: JSON.parse(row.scheduler_options) as SchedulerOptions,
+    labels: {
+      batchId: row.batch_id,
+      parentJobId: row.parent_job_id,
+      method: row.method,
+      appId: row.app_id,
+      wsid: row.wsid,
+    },
   };
 }
 

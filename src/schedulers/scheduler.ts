@@ -1,4 +1,15 @@
 /** The seam to whatever runs jobs. `test/conformance/scheduler.ts` runs on every implementation. */
+import type { SchedulerOptions } from '../contract/settings.js';
+
+/** What the scheduler's own record may be marked with, for people who look at it. */
+export interface SubmissionLabels {
+  readonly batchId: string | null;
+  readonly parentJobId: string | null;
+  /** module.method */
+  readonly method: string;
+  readonly appId: string | null;
+  readonly wsid: number | null;
+}
 
 /** One dispatch to hand over. The scheduler names its own record after `dispatchId`, so it can be found again. */
 export interface Submission {
@@ -12,6 +23,8 @@ export interface Submission {
   readonly diskGb: number | null;
   readonly clientGroup: string | null;
   readonly timeoutMs: number;
+  readonly options?: SchedulerOptions;
+  readonly labels?: SubmissionLabels;
 }
 
 /**

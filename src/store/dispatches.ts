@@ -10,6 +10,13 @@ export interface CandidateRow {
   readonly disk_gb: number | null;
   readonly client_group: string | null;
   readonly timeout_ms: number;
+  readonly batch_id: string | null;
+  readonly parent_job_id: string | null;
+  readonly method: string;
+  readonly app_id: string | null;
+  readonly wsid: number | null;
+  /** JSON text */
+  readonly scheduler_options: string;
 }
 
 /**
@@ -45,7 +52,9 @@ const selectDispatchCandidates = statement<CandidateRow>(
     where d.scheduler = $1::text and d.closed_at is null
     group by j.owner
   )
-  select w.job_id, w.owner, w.cpus, w.memory_mb, w.disk_gb, w.client_group, w.timeout_ms
+  select
+    w.job_id, w.owner, w.cpus, w.memory_mb, w.disk_gb, w.client_group, w.timeout_ms, w.batch_id, w.parent_job_id,
+    w.method, w.app_id, w.wsid, w.scheduler_options
   from owners o
   left join busy on busy.owner = o.owner
   cross join lateral (
@@ -349,4 +358,20 @@ export interface DispatchNote {
 
 export async function noteReports(tx: Queryable, notes: readonly DispatchNote[]): Promise<void> {
   if (notes.length > 0) await tx.query(noteDispatchReports, [JSON.stringify(notes)]);
+}
+
+const renewDispatchLeases = statement(
+  'renew_dispatch_leases',
+  `
+  update dispatches
+  set seen_at = now()
+  where closed_at is null and (dispatch_id = any($1::text[]) or job_id = any($2::text[]))`,
+);
+
+/** `seen_at` of the open dispatches named, or of the jobs named. A dispatch that was given up stays given up. */
+export async function renewLeases(
+  db: Queryable,
+  { dispatchIds, jobIds }: { dispatchIds: readonly string[]; jobIds: readonly string[] },
+): Promise<void> {
+  await db.query(renewDispatchLeases, [dispatchIds, jobIds]);
 }

@@ -1,9 +1,10 @@
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { PGlite, types } from '@electric-sql/pglite';
 import { type Db, DbError, type Queryable } from '../../src/store/db.js';
 export async function openTestDb(): Promise<Db> {
   const pg = await PGlite.create();
-  await pg.exec(readFileSync(new URL('../../migrations/0001_initial.sql', import.meta.url), 'utf8'));
+  const migrations = new URL('../../migrations/', import.meta.url);
+  for (const file of readdirSync(migrations).sort()) await pg.exec(readFileSync(new URL(file, migrations), 'utf8'));
   const parsers = { [types.INT8]: Number, [types.JSON]: (s: string) => s, [types.JSONB]: (s: string) => s };
   const q = (c: any): Queryable => ({
     query: async (s, p) => {

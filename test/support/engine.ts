@@ -4,12 +4,14 @@ import type { Catalog, MethodSpec } from '../../src/catalog/catalog.js';
 import { createIdSource } from '../../src/contract/ids.js';
 import { RawJson } from '../../src/contract/raw-json.js';
 import type { JobRequest, RetryResult, SubmitResult } from '../../src/contract/schemas.js';
+import { DEFAULT_SETTINGS } from '../../src/contract/settings.js';
 import type { Status } from '../../src/contract/status.js';
 import type { WorkerReport } from '../../src/contract/worker.js';
 import type { Context, Right } from '../../src/engine/context.js';
 import { createEngine } from '../../src/engine/create-engine.js';
 import { createDispatcher } from '../../src/engine/dispatch.js';
 import type { Actor, RetryOptions, SubmitTarget } from '../../src/engine/engine.js';
+import { createLeases } from '../../src/engine/leases.js';
 import { createWake } from '../../src/engine/wake.js';
 import { createReconciler } from '../../src/maintenance/reconciler.js';
 import type { DispatchState, Scheduler, Submission, SubmissionOutcome } from '../../src/schedulers/scheduler.js';
@@ -121,6 +123,8 @@ export function openEngine(db: Db) {
       verify: (token) => (/^t-[0-9a-f]{24}$/.test(token) ? token.slice(2) : null),
     },
     ids: createIdSource(Date.now, randomBytes),
+    leases: createLeases(db),
+    settings: DEFAULT_SETTINGS,
     wake: wake.wake,
     onEvents: (listener) => wake.on('events', listener),
     log: () => {},
