@@ -56,19 +56,34 @@ export const restHandlers: { readonly [N in RestName]: Handler<N> } = {
     const head = jobs.at(-1)!;
     return { root_id: head.rootId, head_id: head.jobId, retry_count: jobs.length - 1, jobs: jobs.map(summaryOf) };
   },
-  getLogs: async (deps, actor, p) => (await deps.engine.logs(actor, p.job_id, p.skip ?? 0, p.limit ?? 1000)).page,
+  getLogs: async (deps, actor, p) => {
+    const { skip = 0, limit = 1000, contains = null, errors_only: errorsOnly = false } = p;
+    if (contains === null && !errorsOnly) return (await deps.engine.logs(actor, p.job_id, skip, limit)).page;
+    return deps.engine.searchLogs(actor, p.job_id, { skip, limit, contains, errorsOnly });
+  },
   listBatches: async (deps, actor, p) => {
     const page = await deps.engine.listBatches(actor, {
       states: p.state ?? null,
       user: p.user ?? null,
       app: p.app ?? null,
       wsid: p.wsid ?? null,
+      search: p.search ?? null,
       limit: p.limit ?? 100,
       cursor: p.cursor ?? null,
     });
     return { items: page.items, next_cursor: page.nextCursor };
   },
   getBatch: (deps, actor, p) => deps.engine.batch(actor, p.batch_id),
+  listItems: async (deps, actor, p) => {
+    const page = await deps.engine.listItems(actor, {
+      batchId: p.batch_id,
+      states: p.state ?? null,
+      latestOnly: p.latest_only ?? true,
+      limit: p.limit ?? 1000,
+      cursor: p.cursor ?? null,
+    });
+    return { items: page.items, next_cursor: page.nextCursor };
+  },
   listEvents: (deps, actor, p) => events(deps, actor, eventFilter(p)),
   listJobEvents: (deps, actor, p) => events(deps, actor, eventFilter(p)),
   listBatchEvents: (deps, actor, p) => events(deps, actor, eventFilter(p)),

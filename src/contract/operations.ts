@@ -311,6 +311,15 @@ export const operations = {
           job_id: s.AnyId,
           skip: opt(Type.Integer({ minimum: 0, default: 0 })),
           limit: opt(Type.Integer({ minimum: 1, maximum: 10_000, default: 1000 })),
+          contains: opt(
+            Type.String({
+              minLength: 1,
+              maxLength: 200,
+              description:
+                'Only lines with this text, upper and lower case alike. A page may be short: read on at `next`.',
+            }),
+          ),
+          errors_only: opt(Type.Boolean({ default: false, description: 'Only lines marked as errors' })),
           ...asAdmin,
         },
         closed,
@@ -339,6 +348,7 @@ export const operations = {
           wsid: opt(Type.Integer()),
           app: opt(Type.String()),
           state: opt(States),
+          search: opt(Type.String({ maxLength: 200, description: 'In the name, or the beginning of the id' })),
           ...pageParams,
           ...asAdmin,
         },
@@ -356,6 +366,27 @@ export const operations = {
       path: '/batches/{batch_id}',
       params: Type.Object({ batch_id: s.AnyId, ...asAdmin }, closed),
       result: s.BatchView,
+      tag: 'batches',
+    },
+  },
+  listItems: {
+    summary: 'The items of a batch as short rows, oldest first; by default the newest job of each',
+    permission: 'user',
+    rest: {
+      method: 'GET',
+      path: '/batches/{batch_id}/items',
+      params: Type.Object(
+        {
+          batch_id: s.AnyId,
+          state: opt(States),
+          latest_only: opt(Type.Boolean({ default: true })),
+          limit: opt(Type.Integer({ minimum: 1, maximum: 5000, default: 1000 })),
+          cursor: opt(s.Cursor),
+          ...asAdmin,
+        },
+        closed,
+      ),
+      result: s.page(s.BatchItem),
       tag: 'batches',
     },
   },

@@ -1,12 +1,13 @@
 /** A schema for every noun that crosses the wire in REST. Static types come from here only. Times are RFC 3339. */
-import { type Static, type TSchema, Type } from 'typebox';
+import { type Static, type TSchema, type TSchemaOptions, Type } from 'typebox';
 import { REFUSAL_CODES } from './errors.js';
 import { EVENT_KINDS } from './events.js';
 import { JOB_ID_PATTERN } from './ids.js';
 import type { RawJson } from './raw-json.js';
 import { BATCH_STATES, FAILURE_CLASSES, STATUSES } from './status.js';
 
-const nullable = <S extends TSchema>(schema: S) => Type.Union([Type.Null(), schema]);
+const nullable = <S extends TSchema>(schema: S, options: TSchemaOptions = {}) =>
+  Type.Union([Type.Null(), schema], options);
 const words = <const T extends readonly string[]>(values: T) => Type.Unsafe<T[number]>(Type.Enum([...values]));
 
 /** Any JSON; its text is kept exactly. */
@@ -174,11 +175,32 @@ export const BatchView = Type.Object({
   state: words(BATCH_STATES),
   cancelled: Type.Boolean(),
   created_at: Time,
+  app: nullable(Type.Object({ method: Type.String(), commit: Type.String(), tag: nullable(Type.String()) }), {
+    description: 'What its first job runs; others may run something else',
+  }),
   items: Type.Integer({ description: 'Logical items: lineages, not jobs' }),
   retries: Type.Integer({ description: 'Jobs that are retries' }),
   counts: Counts,
 });
 export type BatchView = Static<typeof BatchView>;
+
+/** A job of a batch in one short row, so that ten thousand can be shown at once. */
+export const BatchItem = Type.Object({
+  job_id: JobId,
+  root_id: JobId,
+  retry_number: Type.Integer(),
+  superseded: Type.Boolean({ description: 'A newer retry took its place' }),
+  status: StatusName,
+  method: Type.String(),
+  commit: Type.String(),
+  params_start: nullable(Type.String({ description: 'The first 120 characters of the parameters' })),
+  failure_class: nullable(words(FAILURE_CLASSES)),
+  error_start: nullable(Type.String({ description: 'The first 200 characters of the error message' })),
+  created_at: Time,
+  running_at: nullable(Time),
+  finished_at: nullable(Time),
+});
+export type BatchItem = Static<typeof BatchItem>;
 
 /** The durable answer for one item of a retry request, in the order of the request. */
 export const Receipt = Type.Object({
@@ -226,7 +248,7 @@ export const LogPage = Type.Object({
       late: Type.Boolean(),
     }),
   ),
-  next: Type.Integer({ description: 'Pass as `skip` to read on' }),
+  next: Type.Integer({ description: 'Pass as `skip` to read on: the position after the last line looked at' }),
   total: Type.Integer(),
   finished: Type.Boolean({ description: 'The job has ended' }),
 });

@@ -3,8 +3,8 @@ import { cancel } from './cancel.js';
 import type { Context } from './context.js';
 import type { Engine } from './engine.js';
 import { finish, start } from './lifecycle.js';
-import { addLogs, logs } from './logs.js';
-import { batch, dispatchesOf, find, lineage, listBatches, listEvents, listJobs, statusOf } from './query.js';
+import { addLogs, logs, searchLogs } from './logs.js';
+import { batch, dispatchesOf, find, lineage, listBatches, listEvents, listItems, listJobs, statusOf } from './query.js';
 import { receipts } from './receipts.js';
 import { retry } from './retry.js';
 import { submit } from './submit.js';
@@ -22,9 +22,11 @@ export function createEngine(ctx: Context): Engine {
     listJobs: (actor, filter) => listJobs(ctx, actor, filter),
     listBatches: (actor, filter) => listBatches(ctx, actor, filter),
     batch: (actor, batchId) => batch(ctx, actor, batchId),
+    listItems: (actor, filter) => listItems(ctx, actor, filter),
     listEvents: (actor, filter) => listEvents(ctx, actor, filter),
     onEvents: (listener) => ctx.onEvents(listener),
     logs: (actor, jobId, skip, limit) => logs(ctx, actor, jobId, skip, limit),
+    searchLogs: (actor, jobId, search) => searchLogs(ctx, actor, jobId, search),
     cancel: (actor, ids, code) => cancel(ctx, actor, ids, code),
     start: (actor, jobId, skipEstimation) => start(ctx, actor, jobId, skipEstimation),
     finish: (actor, jobId, how) => finish(ctx, actor, jobId, how),

@@ -4,6 +4,7 @@
  */
 import type { RawJson } from '../contract/raw-json.js';
 import type {
+  BatchItem,
   BatchView,
   CancelResult,
   EventView,
@@ -162,6 +163,16 @@ export interface BatchFilter {
   readonly user: string | null;
   readonly app: string | null;
   readonly wsid: number | null;
+  /** In the name, or the beginning of the id. */
+  readonly search: string | null;
+  readonly limit: number;
+  readonly cursor: string | null;
+}
+
+export interface ItemFilter {
+  readonly batchId: string;
+  readonly states: readonly Status[] | null;
+  readonly latestOnly: boolean;
   readonly limit: number;
   readonly cursor: string | null;
 }
@@ -190,6 +201,15 @@ export interface LineToAdd {
   readonly ts: number;
 }
 
+export interface LogSearch {
+  readonly skip: number;
+  /** Of lines found. */
+  readonly limit: number;
+  /** Upper and lower case alike. */
+  readonly contains: string | null;
+  readonly errorsOnly: boolean;
+}
+
 export interface LogsRead {
   readonly page: LogPage;
   readonly everLogged: boolean;
@@ -214,11 +234,16 @@ export interface Engine {
   listJobs(actor: Actor, filter: JobFilter): Promise<Page<JobSummary>>;
   listBatches(actor: Actor, filter: BatchFilter): Promise<Page<BatchView>>;
   batch(actor: Actor, batchId: string): Promise<BatchView>;
+  /** Oldest first. */
+  listItems(actor: Actor, filter: ItemFilter): Promise<Page<BatchItem>>;
+  /** After `now`, `nextCursor` is where now was. */
   listEvents(actor: Actor, filter: EventFilter): Promise<Page<EventView>>;
   /** Calls back (coalesced, at most every 50 ms) when events may have been written. Returns the way to stop. */
   onEvents(listener: () => void): () => void;
   /** `null` limit = all. A job that never logged has no lines and `everLogged` false. */
   logs(actor: Actor, jobId: string, skip: number, limit: number | null): Promise<LogsRead>;
+  /** Looks at a bounded number of lines; a short page says in `next` where to look on. */
+  searchLogs(actor: Actor, jobId: string, search: LogSearch): Promise<LogPage>;
 
   /** Ids of jobs or batches; a batch cancels its unfinished jobs. */
   cancel(actor: Actor, ids: readonly string[], terminatedCode: number | null): Promise<CancelResult>;

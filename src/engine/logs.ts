@@ -1,10 +1,11 @@
 /** Log lines of a job: whoever may write the job may add, at any time, also after its end. */
 
+import type { LogPage } from '../contract/schemas.js';
 import { isTerminal } from '../contract/status.js';
 import { findDispatchState, noteReports } from '../store/dispatches.js';
-import { appendLogs, countLines, readLines, type StoredLine } from '../store/logs.js';
+import { appendLogs, countLines, type NumberedLine, readLines, type StoredLine } from '../store/logs.js';
 import type { Context } from './context.js';
-import type { Actor, LineToAdd, LogsRead } from './engine.js';
+import type { Actor, LineToAdd, LogSearch, LogsRead } from './engine.js';
 import { findOneJob } from './subjects.js';
 
 /** Returns the number of stored lines afterwards. No lines: the log exists from then on, and nothing else is written. */
@@ -47,16 +48,37 @@ export async function logs(
   const lines = skip < to ? await readLines(ctx.db, jobId, skip, to) : [];
   const page = {
     job_id: jobId,
-    lines: lines.map(({ position, line, is_error, ts, late }) => ({
-      position,
-      line,
-      is_error,
-      ts,
-      late: late ?? false,
-    })),
+    lines: lines.map(shownLine),
     next: Math.max(skip, to),
     total: total ?? 0,
     finished: isTerminal(job.status),
   };
   return { page, everLogged: total !== null };
+}
+
+const shownLine = ({ position, line, is_error, ts, late }: NumberedLine) => {
+  return { position, line, is_error, ts, late: late ?? false };
+};
+
+/** A step of a search, and how many lines one call looks at: a huge log is searched in several calls. */
+const SEARCH_STEP = 5_000;
+const SEARCH_AT_MOST = 200_000;
+
+export async function searchLogs(ctx: Context, actor: Actor, jobId: string, s: LogSearch): Promise<LogPage> {
+  const job = await findOneJob(ctx, actor, 'read', jobId, 'read as a log');
+  const total = (await countLines(ctx.db, jobId)) ?? 0;
+  const end = Math.min(total, s.skip + SEARCH_AT_MOST);
+  const wanted = s.contains?.toLowerCase() ?? null;
+  const matches = (line: NumberedLine) =>
+    (!s.errorsOnly || line.is_error) && (wanted === null || line.line.toLowerCase().includes(wanted));
+  const lines: NumberedLine[] = [];
+  let next = s.skip;
+  while (next < end && lines.length < s.limit) {
+    const step = await readLines(ctx.db, jobId, next, Math.min(next + SEARCH_STEP, end));
+    lines.push(...step.filter(matches));
+    next = Math.min(next + SEARCH_STEP, end);
+  }
+  const shown = lines.slice(0, s.limit);
+  if (lines.length > s.limit) next = (shown.at(-1) as NumberedLine).position + 1;
+  return { job_id: jobId, lines: shown.map(shownLine), next, total, finished: isTerminal(job.status) };
 }

@@ -1,11 +1,12 @@
 /** Rows of the store as records of the engine and as nouns of the contract. */
 
 import { RawJson } from '../contract/raw-json.js';
-import type { BatchView, EventView, JobSummary } from '../contract/schemas.js';
+import type { BatchItem, BatchView, EventView, JobSummary } from '../contract/schemas.js';
 import { batchState, STATUSES, type Status } from '../contract/status.js';
-import type { BatchCountRow, BatchRow } from '../store/batches.js';
+import type { BatchCountRow, BatchRow, FirstAppRow } from '../store/batches.js';
 import type { DispatchRow } from '../store/dispatches.js';
 import type { EventRow } from '../store/events.js';
+import type { ItemRow } from '../store/items.js';
 import type { FullJobRow, JobRow } from '../store/jobs.js';
 import type { BatchRecord, DispatchRecord, JobRecord } from './engine.js';
 
@@ -135,11 +136,34 @@ function failureOf(row: JobRow): JobSummary['failure'] {
   };
 }
 
-/** `counts` are of all batches; those of this one are picked. */
-export function batchView(row: BatchRow, counts: readonly BatchCountRow[]): BatchView {
+export function batchItem(row: ItemRow): BatchItem {
+  return {
+    job_id: row.job_id,
+    root_id: row.root_id,
+    retry_number: row.retry_number,
+    superseded: row.superseded,
+    status: row.status,
+    method: row.method,
+    commit: row.app_commit,
+    params_start: row.params_start,
+    failure_class: row.failure_class,
+    error_start: row.error_start,
+    created_at: row.created_at.toISOString(),
+    running_at: time(row.running_at),
+    finished_at: time(row.finished_at),
+  };
+}
+
+/** `counts` and `apps` are of all batches; those of this one are picked. */
+export function batchView(
+  row: BatchRow,
+  counts: readonly BatchCountRow[],
+  apps: ReadonlyMap<string, FirstAppRow>,
+): BatchView {
   const mine = counts.filter((count) => count.batch_id === row.batch_id);
   const items = Object.fromEntries(STATUSES.map((status) => [status, 0])) as Record<Status, number>;
   for (const count of mine) items[count.status] = count.items;
+  const app = apps.get(row.batch_id);
   return {
     batch_id: row.batch_id,
     name: row.batch_name,
@@ -148,6 +172,7 @@ export function batchView(row: BatchRow, counts: readonly BatchCountRow[]): Batc
     state: batchState(items),
     cancelled: row.status === 'terminated',
     created_at: row.created_at.toISOString(),
+    app: app === undefined ? null : { method: app.method, commit: app.app_commit, tag: app.app_tag },
     items: mine.reduce((sum, count) => sum + count.items, 0),
     retries: mine.reduce((sum, count) => sum + count.retries, 0),
     counts: items,

@@ -1,16 +1,34 @@
 /** Reading: single records by id with the caller's rights, and keyset pages of what the caller may see. */
 import { RepriseError } from '../contract/errors.js';
 import { isJobId } from '../contract/ids.js';
-import type { BatchView, EventView, JobSummary } from '../contract/schemas.js';
+import type { BatchItem, BatchView, EventView, JobSummary } from '../contract/schemas.js';
 import type { Status } from '../contract/status.js';
-import { type BatchRow, countItems, findBatches, findBatchesPage, findChildIds } from '../store/batches.js';
+import {
+  type BatchRow,
+  countItems,
+  findBatches,
+  findBatchesPage,
+  findChildIds,
+  findFirstApps,
+} from '../store/batches.js';
 import { findDispatchesOfJob } from '../store/dispatches.js';
 import { type EventCursor, type EventScope, findEvents, lastCursor } from '../store/events.js';
+import { findItemsPage } from '../store/items.js';
 import { findJobs, findJobsPage, findLineage } from '../store/jobs.js';
 import { may, mayAll, requireOnJob, usesAdmin } from './authorize.js';
 import type { Context } from './context.js';
-import type { Actor, BatchFilter, DispatchRecord, EventFilter, Found, JobFilter, JobRecord, Page } from './engine.js';
-import { batchRecord, batchView, dispatchRecord, eventView, jobRecord, jobSummary } from './present.js';
+import type {
+  Actor,
+  BatchFilter,
+  DispatchRecord,
+  EventFilter,
+  Found,
+  ItemFilter,
+  JobFilter,
+  JobRecord,
+  Page,
+} from './engine.js';
+import { batchItem, batchRecord, batchView, dispatchRecord, eventView, jobRecord, jobSummary } from './present.js';
 import { findOne, noSuchJob } from './subjects.js';
 import { noSuchBatch } from './submit.js';
 
@@ -132,24 +150,35 @@ export async function listBatches(ctx: Context, actor: Actor, f: BatchFilter): P
     wsid: f.wsid,
     states: f.states,
     app: f.app,
+    search: f.search,
     before: idCursor(f.cursor),
     limit: f.limit + 1,
   });
-  const counts = await countItems(
-    ctx.db,
-    rows.map((row) => row.batch_id),
-  );
+  const ids = rows.map((row) => row.batch_id);
+  const [counts, apps] = [await countItems(ctx.db, ids), await findFirstApps(ctx.db, ids)];
   return pageOf(
     rows,
     f.limit,
     (row) => row.batch_id,
-    (row) => batchView(row, counts),
+    (row) => batchView(row, counts, apps),
   );
 }
 
 export async function batch(ctx: Context, actor: Actor, batchId: string): Promise<BatchView> {
   const row = await readBatch(ctx, actor, batchId);
-  return batchView(row, await countItems(ctx.db, [row.batch_id]));
+  return batchView(row, await countItems(ctx.db, [row.batch_id]), await findFirstApps(ctx.db, [row.batch_id]));
+}
+
+export async function listItems(ctx: Context, actor: Actor, f: ItemFilter): Promise<Page<BatchItem>> {
+  await readBatch(ctx, actor, f.batchId);
+  const rows = await findItemsPage(ctx.db, {
+    batchId: f.batchId,
+    states: f.states,
+    headsOnly: f.latestOnly,
+    after: idCursor(f.cursor),
+    limit: f.limit + 1,
+  });
+  return pageOf(rows, f.limit, (row) => row.job_id, batchItem);
 }
 
 /** One row more than asked was read, to know whether there is a next page. */
@@ -171,8 +200,10 @@ function idCursor(cursor: string | null): string | null {
 
 export async function listEvents(ctx: Context, actor: Actor, f: EventFilter): Promise<Page<EventView>> {
   const scope = await eventScope(ctx, actor, f);
-  const rows = await findEvents(ctx.db, scope, await eventCursor(ctx, f.after), f.limit);
+  const after = await eventCursor(ctx, f.after);
+  const rows = await findEvents(ctx.db, scope, after, f.limit);
   const last = rows.at(-1);
+  if (last === undefined && f.after === 'now') return { items: [], nextCursor: `${after.txid}-${after.eventId}` };
   return {
     items: rows.map(eventView),
     nextCursor: last !== undefined && rows.length === f.limit ? `${last.txid}-${last.event_id}` : null,

@@ -113,6 +113,33 @@ export async function countItems(db: Queryable, batchIds: readonly string[]): Pr
   return batchIds.length === 0 ? [] : db.query(countBatchItems, [batchIds]);
 }
 
+export interface FirstAppRow {
+  readonly batch_id: string;
+  readonly method: string;
+  readonly app_commit: string;
+  readonly app_tag: string | null;
+}
+
+const selectFirstApps = statement<FirstAppRow>(
+  'select_first_apps',
+  `
+  select b.batch_id, j.method, j.app_commit, j.app_tag
+  from unnest($1::text[]) as b (batch_id)
+  cross join lateral (
+    select method, app_commit, app_tag
+    from jobs
+    where jobs.batch_id = b.batch_id
+    order by job_id
+    limit 1
+  ) as j`,
+);
+
+/** What the first job of each batch runs. */
+export async function findFirstApps(db: Queryable, batchIds: readonly string[]): Promise<Map<string, FirstAppRow>> {
+  const rows = batchIds.length === 0 ? [] : await db.query(selectFirstApps, [batchIds]);
+  return new Map(rows.map((row) => [row.batch_id, row]));
+}
+
 const selectBatchesPage = statement<BatchRow>(
   'select_batches_page',
   `
@@ -130,9 +157,10 @@ const selectBatchesPage = statement<BatchRow>(
       from jobs j
       where j.batch_id = b.batch_id and (j.module = $4 or j.method = $4)
     ))
-    and ($5::text is null or b.batch_id < $5)
+    and ($5::text is null or strpos(lower(b.batch_name), lower($5)) > 0 or starts_with(b.batch_id, $5))
+    and ($6::text is null or b.batch_id < $6)
   order by b.batch_id desc
-  limit $6::integer`,
+  limit $7::integer`,
 );
 
 export function findBatchesPage(
@@ -142,11 +170,12 @@ export function findBatchesPage(
     wsid: number | null;
     states: readonly Status[] | null;
     app: string | null;
+    search: string | null;
     before: string | null;
     limit: number;
   },
 ): Promise<BatchRow[]> {
-  return db.query(selectBatchesPage, [f.owner, f.wsid, f.states, f.app, f.before, f.limit]);
+  return db.query(selectBatchesPage, [f.owner, f.wsid, f.states, f.app, f.search, f.before, f.limit]);
 }
 
 const terminateBatch = statement<{ batch_id: string }>(
