@@ -6,6 +6,9 @@ import { type Client, createClient } from '../../src/client/client.js';
 import { createLog } from '../../src/log.js';
 import { type RunningServer, startServer } from '../../src/server.js';
 import { type AppRepository, makeAppRepository } from './app-repository.js';
+import { until } from './until.js';
+
+export { until };
 
 export interface TestServer {
   readonly url: string;
@@ -63,17 +66,6 @@ export async function startTestServer(options: { cpus?: number; dataDir?: string
       if (options.dataDir === undefined) rmSync(dataDir, { recursive: true, force: true });
     },
   };
-}
-
-/** Waits on a condition, never on a time; says what it waited for when it gives up. */
-export async function until<T>(what: string, look: () => Promise<T | undefined | false>, seconds = 30): Promise<T> {
-  const end = Date.now() + seconds * 1000;
-  for (;;) {
-    const seen = await look();
-    if (seen !== undefined && seen !== false) return seen;
-    if (Date.now() > end) throw new Error(`waited ${seconds} s for ${what}`);
-    await new Promise((resolve) => setTimeout(resolve, 25));
-  }
 }
 
 export async function ended(client: Client, jobId: string, seconds?: number) {

@@ -1,0 +1,54 @@
+/** What an app finds around it: a clean environment, never the server's, plus what it declares. */
+import { constants } from 'node:fs';
+import { access, stat } from 'node:fs/promises';
+import { delimiter, isAbsolute, join, resolve } from 'node:path';
+import type { JobSpec } from '../contract/worker.js';
+import { MARK } from './tree.js';
+
+const DEFAULT_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
+/** Of the host's own environment only what describes the machine. */
+const PASSED_ON = ['TZ', 'LANG'] as const;
+
+/** `{app}` stands for the checkout, in the command and in declared values. */
+export const inCheckout = (text: string, checkout: string): string => text.replaceAll('{app}', checkout);
+
+export function environmentOf(job: JobSpec, dispatchId: string, directory: string, checkout: string) {
+  const env: Record<string, string> = { PATH: process.env.PATH ?? DEFAULT_PATH, LANG: 'C.UTF-8' };
+  for (const name of PASSED_ON) {
+    const value = process.env[name];
+    if (value !== undefined) env[name] = value;
+  }
+  env.HOME = directory;
+  env.TMPDIR = directory;
+  for (const [name, value] of Object.entries(job.env)) env[name] = inCheckout(value, checkout);
+  env.REPRISE_JOB_ID = job.job_id;
+  env.REPRISE_METHOD = job.method;
+  env.REPRISE_COMMIT = job.commit;
+  env.REPRISE_APP = checkout;
+  env.REPRISE_CPUS = String(job.cpus);
+  env.REPRISE_MEMORY_MB = String(job.memory_mb);
+  env[MARK] = dispatchId;
+  return env;
+}
+
+/** Null if the command can be run, else why not: said here, because a shell in between would say it less clearly. */
+export async function findProgram(program: string, cwd: string, path: string): Promise<string | null> {
+  if (program === '') return "the app's command is empty";
+  if (program.includes('/')) {
+    const file = isAbsolute(program) ? program : resolve(cwd, program);
+    return (await isExecutable(file)) ? null : `the command ${file} is missing or not executable`;
+  }
+  for (const folder of path.split(delimiter)) {
+    if (await isExecutable(join(folder, program))) return null;
+  }
+  return `the command ${program} was not found on this machine (PATH is ${path})`;
+}
+
+async function isExecutable(file: string): Promise<boolean> {
+  try {
+    await access(file, constants.X_OK);
+    return (await stat(file)).isFile();
+  } catch {
+    return false;
+  }
+}

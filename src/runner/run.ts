@@ -1,0 +1,156 @@
+/**
+ * One dispatch, from its start to the moment when nothing of it is left:
+ *
+ *   start → fetch → prepare → execute → collect → finish → gone
+ *
+ * Where it waits for its turn, how it speaks to the server and what it notes for a successor is given by the shell around
+ * it (`host.ts` on this machine). Killed between any two steps, the shell's journal and the server's record say how far
+ * it came; it is never begun a second time.
+ */
+import type { FinishReport, JobSpec, LogLine } from '../contract/worker.js';
+import type { Cgroup, Cgroups } from './cgroups.js';
+import type { Checkouts } from './checkout.js';
+import { environmentOf, findProgram, inCheckout } from './environment.js';
+import { LastWords } from './last-words.js';
+import type { LogSpool } from './log-spool.js';
+import { notRun, outcomeOf } from './outcome.js';
+import { type Exit, runToEnd } from './process.js';
+import type { Channel } from './reporter.js';
+import type { WorkDirectories } from './work-directories.js';
+
+export interface Machine {
+  readonly checkouts: Checkouts;
+  readonly cgroups: Cgroups;
+  readonly directories: WorkDirectories;
+  readonly log: (message: string, detail?: object) => void;
+}
+
+export interface Dispatch {
+  readonly id: string;
+  readonly channel: Channel;
+  readonly spool: LogSpool;
+  readonly canceled: AbortSignal;
+  /** Calls back when the server has taken lines. */
+  whenDrained(then: () => void): void;
+  /** Resolves when the start may be asked for; `slot` when it may spawn. */
+  readonly turn: Promise<void>;
+  slot(): Promise<void>;
+  /** Nothing of it runs any more: another may have its slot. */
+  freeSlot(): void;
+  /** Noted for a successor. */
+  onStarted(pid: number): void;
+  onEnded(finish: FinishReport): void;
+}
+
+/** Resolves when the server knows that it is gone. */
+export async function run(machine: Machine, dispatch: Dispatch): Promise<void> {
+  const finish = await carryOut(machine, dispatch);
+  dispatch.freeSlot();
+  if (finish !== null) {
+    dispatch.onEnded(finish);
+    dispatch.channel.finish(finish);
+  }
+  await dispatch.channel.gone();
+}
+
+/** Null: it never began, and there is nothing to tell but that. */
+async function carryOut(machine: Machine, dispatch: Dispatch): Promise<FinishReport | null> {
+  const job = await start(dispatch);
+  if (job === null) return null;
+  const checkout = await fetch(machine, job);
+  if (typeof checkout !== 'string') return checkout;
+  await orCanceled(dispatch.canceled, dispatch.slot());
+  if (dispatch.canceled.aborted) return null;
+  return execute(machine, dispatch, job, checkout);
+}
+
+async function start({ canceled, channel, turn }: Dispatch): Promise<JobSpec | null> {
+  await orCanceled(canceled, turn);
+  if (canceled.aborted) return null;
+  const answer = await channel.start();
+  return answer.ok && answer.job !== undefined && !answer.canceled ? answer.job : null;
+}
+
+async function orCanceled(canceled: AbortSignal, waited: Promise<void>): Promise<void> {
+  if (canceled.aborted) return;
+  let stop = () => {};
+  const aborted = new Promise<void>((done) => {
+    stop = done;
+    canceled.addEventListener('abort', stop);
+  });
+  await Promise.race([waited, aborted]);
+  canceled.removeEventListener('abort', stop);
+}
+
+async function fetch({ checkouts }: Machine, job: JobSpec): Promise<string | FinishReport> {
+  try {
+    return await checkouts.get(job.repository, job.commit);
+  } catch (error) {
+    return notRun('platform', `no checkout of commit ${job.commit} of ${job.module}: ${(error as Error).message}`);
+  }
+}
+
+async function execute(machine: Machine, dispatch: Dispatch, job: JobSpec, checkout: string): Promise<FinishReport> {
+  let cgroup: Cgroup | undefined;
+  try {
+    const directory = await machine.directories.prepare(dispatch.id, job.input);
+    const command = job.command.map((word) => inCheckout(word, checkout));
+    const env = environmentOf(job, dispatch.id, directory, checkout);
+    const wrong = await findProgram(command[0] ?? '', directory, env.PATH ?? '');
+    if (wrong !== null) return notRun('app', wrong);
+    cgroup = machine.cgroups.create(dispatch.id, job.memory_mb);
+    const words = new LastWords();
+    const exit = await runToEnd({
+      dispatchId: dispatch.id,
+      command,
+      cwd: directory,
+      env,
+      cgroup,
+      timeoutMs: job.timeout_ms,
+      canceled: dispatch.canceled,
+      onStarted: dispatch.onStarted,
+      sink: sinkOf(dispatch, words),
+    });
+    return await collect(machine, dispatch, job, { exit, cgroup, directory, words });
+  } catch (error) {
+    return notSpawned(error as NodeJS.ErrnoException);
+  } finally {
+    await cgroup?.remove();
+  }
+}
+
+interface Over {
+  readonly exit: Exit;
+  readonly cgroup: Cgroup;
+  readonly directory: string;
+  readonly words: LastWords;
+}
+
+async function collect(machine: Machine, { id }: Dispatch, job: JobSpec, over: Over): Promise<FinishReport> {
+  const usage = await over.cgroup.usage();
+  const finish = await outcomeOf({ ...over, usage, timeoutMs: job.timeout_ms, memoryMb: job.memory_mb });
+  const failed = finish.failure_class !== undefined;
+  if (failed) machine.log('a job failed', { job: job.job_id, why: finish.error_message, directory: over.directory });
+  else machine.directories.remove(id);
+  return finish;
+}
+
+/** What the app asks for is its own fault; what the machine lacks is not. */
+function notSpawned(error: NodeJS.ErrnoException): FinishReport {
+  const isApp = error.code === 'E2BIG' || error.code === 'ERR_INVALID_ARG_VALUE' || error.code === 'EACCES';
+  return notRun(isApp ? 'app' : 'platform', `the command could not be run: ${error.message}`);
+}
+
+function sinkOf(dispatch: Dispatch, words: LastWords) {
+  return {
+    push(lines: readonly LogLine[]) {
+      words.hear(lines);
+      dispatch.spool.push(lines);
+      dispatch.channel.lines();
+    },
+    get isFull() {
+      return dispatch.spool.isFull;
+    },
+    whenDrained: dispatch.whenDrained,
+  };
+}

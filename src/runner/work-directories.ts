@@ -1,0 +1,32 @@
+/** Working directories: fresh for each dispatch, removed for good jobs at once and for failed ones after some days. */
+import { mkdir, readdir, rm, stat, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+
+export interface WorkDirectories {
+  /** Makes it with `input.json`; the text is written exactly. Rejects if it exists: a dispatch never runs twice. */
+  prepare(dispatchId: string, input: string): Promise<string>;
+  /** Does not wait for it. */
+  remove(dispatchId: string): void;
+  /** Removes those that were not touched for `keptMs` and are not of a dispatch of now. */
+  sweep(keptMs: number, isOpen: (dispatchId: string) => boolean): Promise<void>;
+}
+
+export function createWorkDirectories(root: string): WorkDirectories {
+  const removeTree = (name: string) => rm(join(root, name), { recursive: true, force: true }).catch(() => undefined);
+  return {
+    async prepare(dispatchId, input) {
+      const directory = join(root, dispatchId);
+      await mkdir(directory, { mode: 0o755 });
+      await writeFile(join(directory, 'input.json'), input);
+      return directory;
+    },
+    // what cannot be removed now is tried again by the sweep
+    remove: (dispatchId) => void removeTree(dispatchId),
+    async sweep(keptMs, isOpen) {
+      for (const name of await readdir(root)) {
+        const found = await stat(join(root, name)).catch(() => null);
+        if (found !== null && !isOpen(name) && Date.now() - found.mtimeMs > keptMs) await removeTree(name);
+      }
+    },
+  };
+}

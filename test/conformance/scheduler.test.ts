@@ -1,0 +1,4 @@
+import { openLocal } from '../support/local-scheduler.js';
+import { schedulerConformance } from './scheduler.js';
+
+schedulerConformance('local', openLocal);

@@ -1,0 +1,123 @@
+/** The server's side of worker reports, in memory, by the table of `src/engine/worker-reports.ts`. */
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import type {
+  FinishReport,
+  JobSpec,
+  LogLine,
+  WorkerAnswer,
+  WorkerReport,
+  WorkerReports,
+} from '../../src/contract/worker.js';
+import { WORKER_REPORTS_PATH } from '../../src/contract/worker.js';
+
+/** What is recorded of one dispatch. */
+export interface Recorded {
+  readonly job: JobSpec;
+  status: 'queued' | 'running' | 'completed' | 'error' | 'terminated';
+  starts: number;
+  /** How often a start was answered with the job. */
+  startsAllowed: number;
+  readonly lines: LogLine[];
+  /** Lines that came again, and were passed over. */
+  repeated: number;
+  finish: FinishReport | null;
+  closed: boolean;
+}
+
+export interface ReportServer {
+  readonly url: string;
+  readonly recorded: Map<string, Recorded>;
+  /** How many reports each call carried. */
+  readonly calls: number[];
+  tokenOf(dispatchId: string): string;
+  /** What the engine does on a cancel. */
+  terminate(dispatchId: string): void;
+  /** Carries reports out and breaks the connection before the answer. */
+  loseAnswers: boolean;
+  /** Connections are refused from here on; `open` listens again, on another port. */
+  shut(): Promise<void>;
+  open(): Promise<void>;
+}
+
+export async function openReportServer(): Promise<ReportServer> {
+  const recorded = new Map<string, Recorded>();
+  let server: Server | undefined;
+  let url = '';
+  const self: ReportServer = {
+    get url() {
+      return url;
+    },
+    recorded,
+    calls: [],
+    tokenOf: (dispatchId) => `token-of-${dispatchId}`,
+    terminate(dispatchId) {
+      const row = recorded.get(dispatchId);
+      if (row !== undefined && !isTerminal(row)) row.status = 'terminated';
+    },
+    loseAnswers: false,
+    async shut() {
+      server?.closeAllConnections();
+      await new Promise((done) => server?.close(done));
+    },
+    async open() {
+      server = createServer((request, response) => {
+        const chunks: Buffer[] = [];
+        request.on('data', (chunk: Buffer) => chunks.push(chunk));
+        request.on('end', () => {
+          if (request.url !== WORKER_REPORTS_PATH) return response.writeHead(404).end();
+          const { reports } = JSON.parse(Buffer.concat(chunks).toString()) as WorkerReports;
+          self.calls.push(reports.length);
+          const answers = reports.map((report) => carryOut(recorded, report));
+          if (self.loseAnswers) return response.destroy();
+          response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify({ answers }));
+        });
+      });
+      await new Promise<void>((done) => server?.listen(0, '127.0.0.1', done));
+      url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+    },
+  };
+  await self.open();
+  return self;
+}
+
+const isTerminal = ({ status }: Recorded) => ['completed', 'error', 'terminated'].includes(status);
+
+function carryOut(recorded: Map<string, Recorded>, { token, start, logs, finish, gone }: WorkerReport): WorkerAnswer {
+  const row = recorded.get(token.replace(/^token-of-/, ''));
+  if (row === undefined) {
+    return { ok: false, error: { code: 'UNAUTHENTICATED', message: 'whose?' }, canceled: true, logs_received: 0 };
+  }
+  let ok = true;
+  if (start !== undefined) {
+    row.starts += 1;
+    ok = !row.closed && !isTerminal(row);
+    if (ok) row.status = 'running';
+    if (ok) row.startsAllowed += 1;
+  }
+  if (logs !== undefined) {
+    const fresh = logs.lines.slice(Math.max(0, row.lines.length - logs.first));
+    row.repeated += logs.lines.length - fresh.length;
+    if (logs.first > row.lines.length)
+      throw new Error(`lines from ${logs.first}, but only ${row.lines.length} are here`);
+    for (const line of fresh) row.lines.push(line);
+  }
+  if (finish !== undefined) {
+    if (row.closed) ok = false;
+    else {
+      row.finish ??= finish;
+      if (!isTerminal(row)) row.status = (finish.failure_class ?? null) === null ? 'completed' : 'error';
+    }
+  }
+  if (gone === true && !row.closed) {
+    row.closed = true;
+    if (!isTerminal(row)) row.status = row.startsAllowed > 0 ? 'error' : 'queued';
+  }
+  return {
+    ok,
+    status: row.status,
+    canceled: row.closed || isTerminal(row),
+    logs_received: row.lines.length,
+    ...(ok && start !== undefined && { job: row.job }),
+  };
+}
