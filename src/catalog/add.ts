@@ -15,6 +15,7 @@ import {
   setRepository,
 } from '../store/apps.js';
 import type { Db } from '../store/db.js';
+import { hasAny } from './commits.js';
 import { fetchCommit, type Incoming } from './incoming.js';
 import type { KeyedQueue } from './keyed-queue.js';
 import { BadManifest, parseManifest } from './manifest.js';
@@ -88,11 +89,11 @@ async function takeOver(parts: AddParts, version: Version): Promise<AppAdded> {
  * Two repositories that call themselves by one name are a mistake, unless the second is the first at a new address: then
  * it holds a commit that the module has already.
  */
-async function followsOn({ db, mirrors }: AddParts, { module, repository, incoming }: Version): Promise<boolean> {
+async function followsOn({ db }: AddParts, { module, repository, incoming }: Version): Promise<boolean> {
   const [app] = await findApps(db, module);
   if (app === undefined || app.repository === repository) return true;
   const commits = (await findVersions(db, module)).map((row) => row.app_commit);
-  return mirrors.hasAny(incoming.directory, commits);
+  return hasAny(incoming.directory, commits);
 }
 
 function record({ db }: AddParts, version: Version, mayFollow: boolean): Promise<string | null> {

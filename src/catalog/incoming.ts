@@ -6,6 +6,7 @@ import { mkdtemp, readdir, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { RepriseError } from '../contract/errors.js';
 import { chooseRef, parseRefs, type Refs, unknownRef, type Wanted } from './choose-ref.js';
+import { isSound } from './commits.js';
 import { GitFailure, runGit } from './git.js';
 import type { RepositoryAddress } from './repository-address.js';
 
@@ -36,18 +37,24 @@ export async function fetchCommit(
 ): Promise<Incoming> {
   await requireDirectory(address);
   await removeAbandoned(appsDir);
+  const refs = await listRefs(address);
+  const wanted = chooseRef(refs, ref);
   const directory = await mkdtemp(join(appsDir, PREFIX));
   const remove = () => rm(directory, { recursive: true, force: true });
   try {
-    const refs = await listRefs(address);
-    const wanted = chooseRef(refs, ref);
-    await initialize(directory, refs, borrowFrom);
+    await initialize(directory, refs, await soundOnes(borrowFrom));
     const commit = await fetchWanted(directory, address, wanted, refs);
     return { directory, commit, manifest: await readManifestText(directory, commit, address), remove };
   } catch (error) {
     await remove();
     throw error;
   }
+}
+
+/** What a damaged mirror claims to have would not be fetched again. */
+async function soundOnes(mirrors: readonly string[]): Promise<string[]> {
+  const sound = await Promise.all(mirrors.map(isSound));
+  return mirrors.filter((_, index) => sound[index]);
 }
 
 async function requireDirectory({ transport, text }: RepositoryAddress): Promise<void> {

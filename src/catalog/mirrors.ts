@@ -1,21 +1,20 @@
 /**
  * The bare mirrors: one for each module, `<appsDir>/<module>.git`, holding every version that was ever added, each under a
- * ref of ours so that git never throws it away. A mirror is only ever added to; killed anywhere, it is as it was before.
+ * ref of ours so that git never throws it away. A mirror is only ever added to; killed anywhere, what it had it has.
  */
-import { mkdir, mkdtemp, rename, rm, stat } from 'node:fs/promises';
+import { mkdtemp, open, rename, rm, stat } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { BoundedMap } from './bounded-map.js';
+import { gitSucceeds, isWhole } from './commits.js';
 import { GitFailure, runGit } from './git.js';
 
 export interface Mirrors {
   readonly appsDir: string;
   pathOf(module: string): string;
-  /** Takes a commit over from another repository on this disk. */
+  /** Takes a commit over from another repository on this disk; mends a mirror that was damaged. */
   pin(module: string, commit: string, from: string): Promise<void>;
   /** Whether all of the commit's files are there. Looked into once, and again when something in the mirror changed. */
   holds(module: string, commit: string): Promise<boolean>;
-  /** Whether the repository in `directory` has any of these commits. */
-  hasAny(directory: string, commits: readonly string[]): Promise<boolean>;
 }
 
 const MINUTE = 60_000;
@@ -28,22 +27,23 @@ export function createMirrors(appsDirectory: string): Mirrors {
   const looking = new Map<string, Promise<boolean>>();
 
   async function look(module: string, commit: string, key: string): Promise<boolean> {
-    const seen = await signatureOf(pathOf(module), commit);
-    if (seen === null || !(await isWhole(pathOf(module), commit))) return false;
-    await repin(pathOf(module), commit);
-    whole.set(key, (await signatureOf(pathOf(module), commit)) ?? '');
+    const mirror = pathOf(module);
+    if (!(await isWhole(mirror, commit))) return false;
+    await renewPin(mirror, commit);
+    const seen = await signatureOf(mirror, commit);
+    if (seen !== null) whole.set(key, seen);
     return true;
   }
 
   return {
     appsDir,
     pathOf,
-    hasAny,
     pin: (module, commit, from) => pin(pathOf(module), commit, from),
     async holds(module, commit) {
       const key = `${module}@${commit}`;
       const seen = await signatureOf(pathOf(module), commit);
-      if (seen !== null && whole.get(key) === seen) return true;
+      if (seen === null) return false;
+      if (whole.get(key) === seen) return true;
       const begun = looking.get(key) ?? look(module, commit, key).finally(() => looking.delete(key));
       looking.set(key, begun);
       return begun;
@@ -53,69 +53,78 @@ export function createMirrors(appsDirectory: string): Mirrors {
 
 /** Changes when a pack comes or goes, and when the mirror or the pin does; null where there is no mirror. */
 async function signatureOf(mirror: string, commit: string): Promise<string | null> {
-  const paths = [join(mirror, 'objects/pack'), join(mirror, pinOf(commit))];
-  const [packs, ref] = await Promise.all(paths.map((path) => stat(path, { bigint: true }).catch(() => null)));
-  if (packs === null || packs === undefined) return null;
-  return `${packs.ino} ${packs.mtimeNs} ${ref?.mtimeNs ?? 'no pin'}`;
+  const [packs, ref] = await Promise.all([statOf(join(mirror, 'objects/pack')), statOf(join(mirror, pinOf(commit)))]);
+  return packs === null ? null : `${packs.ino} ${packs.mtimeNs} ${ref?.mtimeNs ?? 'no pin'}`;
 }
 
-/** Every tree and blob of the commit, as git itself checks after a fetch. */
-async function isWhole(mirror: string, commit: string): Promise<boolean> {
-  const args = [`--git-dir=${mirror}`, 'rev-list', '--objects', '--quiet', '--no-walk', '--end-of-options', commit];
-  return succeeds(args, 10 * MINUTE);
-}
-
-/** False is git's own verdict; that git could not be asked is an error. */
-async function succeeds(args: readonly string[], timeoutMs: number): Promise<boolean> {
-  try {
-    await runGit(args, { timeoutMs });
-    return true;
-  } catch (error) {
-    if (error instanceof GitFailure && error.kind === 'exit') return false;
-    throw error;
-  }
-}
+const statOf = (path: string) => stat(path, { bigint: true }).catch(() => null);
 
 async function pin(mirror: string, commit: string, from: string): Promise<void> {
-  await mkdir(join(mirror, '..'), { recursive: true });
   await makeMirror(mirror, commit);
+  await removeStaleLock(mirror, commit);
   const options = ['--quiet', '--no-tags', '--no-recurse-submodules', '--no-write-fetch-head'];
   const refspec = `+${commit}:${pinOf(commit)}`;
   const args = [`--git-dir=${mirror}`, 'fetch', ...options, '--', from, refspec];
-  try {
-    await runGit(args, { transport: 'file', timeoutMs: 10 * MINUTE });
-  } catch (error) {
-    // another server on the same directory may have pinned it at the same moment: git lets one of two have the lock
-    if (!(await isWhole(mirror, commit))) throw error;
-    await repin(mirror, commit);
-  }
+  const failure = await runGit(args, { transport: 'file', timeoutMs: 10 * MINUTE }).then(
+    () => null,
+    (error: unknown) => error,
+  );
+  // git fetches nothing that a ref of the mirror claims to be there, and of two servers one gets the lock of the ref
+  if (!(await isWhole(mirror, commit))) await copyObjects(mirror, commit, from);
+  if (!(await renewPin(mirror, commit))) throw failure ?? new Error(`the mirror ${mirror} does not take ${commit}`);
 }
 
-/** Appears whole: made beside, then renamed. */
+/** Appears whole: made beside, then renamed. One that lost some of its own files gets them back in place. */
 async function makeMirror(mirror: string, commit: string): Promise<void> {
-  if ((await stat(join(mirror, 'objects')).catch(() => null)) !== null) return;
+  const init = [
+    'init',
+    '--quiet',
+    '--bare',
+    '--template=',
+    `--object-format=${commit.length === 64 ? 'sha256' : 'sha1'}`,
+  ];
+  if ((await statOf(mirror)) !== null) {
+    const isRepository = await gitSucceeds([`--git-dir=${mirror}`, 'rev-parse', '--is-bare-repository']);
+    if (!isRepository) await runGit([...init, '--', mirror]);
+    return;
+  }
   const draft = await mkdtemp(join(mirror, '..', '.incoming-mirror-'));
   try {
-    const format = commit.length === 64 ? 'sha256' : 'sha1';
-    await runGit(['init', '--quiet', '--bare', '--template=', `--object-format=${format}`, '--', draft]);
+    await runGit([...init, '--', draft]);
     await rename(draft, mirror).catch((error: NodeJS.ErrnoException) => {
       // another server made it first
       if (error.code !== 'ENOTEMPTY' && error.code !== 'EEXIST') throw error;
     });
+    await syncDirectory(join(mirror, '..'));
   } finally {
     await rm(draft, { recursive: true, force: true });
   }
 }
 
-/** Someone may have removed our ref; what it kept is still there. */
-async function repin(mirror: string, commit: string): Promise<void> {
-  const show = [`--git-dir=${mirror}`, 'show-ref', '--verify', '--quiet', pinOf(commit)];
-  if (await succeeds(show, MINUTE)) return;
-  await succeeds([`--git-dir=${mirror}`, 'update-ref', pinOf(commit), commit], MINUTE);
+async function syncDirectory(path: string): Promise<void> {
+  const directory = await open(path);
+  await directory.sync().finally(() => directory.close());
 }
 
-async function hasAny(directory: string, commits: readonly string[]): Promise<boolean> {
-  const input = commits.map((commit) => `${commit}\n`).join('');
-  const answer = await runGit([`--git-dir=${directory}`, 'cat-file', '--batch-check'], { input });
-  return answer.split('\n').some((line) => / commit \d+$/.test(line));
+/** git holds it for milliseconds; one that is older was left by a machine that died. */
+async function removeStaleLock(mirror: string, commit: string): Promise<void> {
+  const lock = join(mirror, `${pinOf(commit)}.lock`);
+  const found = await statOf(lock);
+  if (found !== null && Date.now() - Number(found.mtimeMs) > MINUTE) await rm(lock, { force: true });
+}
+
+/** A pack with all that the commit needs, whatever the mirror believes to have. */
+async function copyObjects(mirror: string, commit: string, from: string): Promise<void> {
+  const base = join(mirror, 'objects/pack/pack');
+  const args = [`--git-dir=${from}`, 'pack-objects', '--quiet', '--revs', '--end-of-options', base];
+  await runGit(args, { input: `${commit}\n`, timeoutMs: 10 * MINUTE });
+  if (!(await isWhole(mirror, commit))) throw new GitFailure('exit', `${mirror} still lacks files of ${commit}`);
+}
+
+/** True when our ref stands. Someone may have removed it; what it kept is still there. */
+async function renewPin(mirror: string, commit: string): Promise<boolean> {
+  const git = (...args: string[]) => gitSucceeds([`--git-dir=${mirror}`, ...args]);
+  const stands = () => git('show-ref', '--verify', '--quiet', pinOf(commit));
+  if (await stands()) return true;
+  return (await git('update-ref', pinOf(commit), commit)) || (await stands());
 }

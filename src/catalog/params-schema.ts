@@ -38,7 +38,6 @@ const OPTIONS: Options = {
   logger: false,
   validateFormats: false,
   ownProperties: true,
-  addUsedSchema: false,
   code: { regExp: linearPattern },
 };
 
