@@ -1,5 +1,6 @@
 /** Who asks. JSON-RPC has the raw token in AUTHORIZATION; REST also takes `Bearer`. Never a cookie. */
 import { RepriseError } from '../contract/errors.js';
+import { Secret } from '../contract/secret.js';
 import type { Actor } from '../engine/engine.js';
 import type { ApiDeps } from './deps.js';
 
@@ -19,5 +20,5 @@ export async function actorOf(deps: ApiDeps, token: string | undefined, asAdmin:
       'the token is unknown, expired or revoked; make one with: reprise token create',
     );
   }
-  return { user: identity.user, admin: identity.admin, asAdmin };
+  return { user: identity.user, admin: identity.admin, asAdmin, token: new Secret(token) };
 }

@@ -15,6 +15,8 @@ export interface BuiltinAuth {
   ensureAdminToken(existing: string | null): Promise<string>;
   /** A right for each workspace asked for; one that does not exist is `none`. */
   workspaceRights(user: string, wsids: readonly number[]): Promise<Map<number, Right>>;
+  /** Nothing: what a `workspace/object/version` names is not kept here, so nothing is known against it. */
+  unreadableObjects(): Promise<Set<string>>;
   createToken(caller: Caller, request: tokens.TokenRequest): Promise<TokenCreated>;
   listTokens(caller: Caller, user: string | null): Promise<TokenView[]>;
   revokeToken(caller: Caller, tokenId: string): Promise<TokenView>;
@@ -35,6 +37,7 @@ export function createBuiltinAuth({ db, now, randomBytes }: BuiltinAuthOptions):
     identify: (token) => tokens.identify(parts, token),
     ensureAdminToken: (existing) => tokens.ensureAdminToken(parts, existing),
     workspaceRights: (user, wsids) => workspaces.workspaceRights(db, user, wsids),
+    unreadableObjects: async () => new Set(),
     createToken: (caller, request) => tokens.createToken(parts, caller, request),
     listTokens: (caller, user) => tokens.listTokens(parts, caller, user),
     revokeToken: (caller, tokenId) => tokens.revokeToken(parts, caller, tokenId),

@@ -52,7 +52,9 @@ export async function mayAll(
   const owns = (s: Subject) => s.owner === actor.user || s.rootOwner === actor.user;
   const asked = [...new Set(subjects.filter((s) => !owns(s) && s.wsid !== null).map((s) => s.wsid as number))];
   const rights =
-    asked.length === 0 ? new Map<number, Right>() : await ctx.workspaces.workspaceRights(actor.user, asked);
+    asked.length === 0
+      ? new Map<number, Right>()
+      : await ctx.workspaces.workspaceRights(actor.user, asked, actor.token);
   return subjects.map((s) => owns(s) || (s.wsid !== null && GRANTS[level].includes(rights.get(s.wsid) ?? 'none')));
 }
 
@@ -81,6 +83,6 @@ export async function requireToRunIn(ctx: Context, actor: Actor, wsids: readonly
   if (usesAdmin(actor, 'write')) return new Set();
   const asked = [...new Set(wsids)];
   if (asked.length === 0) return new Set();
-  const rights = await ctx.workspaces.workspaceRights(actor.user, asked);
+  const rights = await ctx.workspaces.workspaceRights(actor.user, asked, actor.token);
   return new Set(asked.filter((wsid) => !GRANTS.write.includes(rights.get(wsid) ?? 'none')));
 }

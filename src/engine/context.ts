@@ -1,6 +1,7 @@
 /** What every step of the engine is given. Time and randomness come in here. */
 import type { Catalog } from '../catalog/catalog.js';
 import type { IdSource } from '../contract/ids.js';
+import type { Secret } from '../contract/secret.js';
 import type { ServiceSettings } from '../contract/settings.js';
 import type { Scheduler } from '../schedulers/scheduler.js';
 import type { Db } from '../store/db.js';
@@ -9,8 +10,10 @@ import type { Leases } from './leases.js';
 export type Right = 'none' | 'read' | 'write' | 'admin';
 
 export interface Workspaces {
-  /** Rights of a user in each workspace; one that does not exist is `none`. */
-  workspaceRights(user: string, wsids: readonly number[]): Promise<Map<number, Right>>;
+  /** Rights of a user in each workspace; one that does not exist is `none`. `token`: what the user called with. */
+  workspaceRights(user: string, wsids: readonly number[], token: Secret | undefined): Promise<Map<number, Right>>;
+  /** Those of `refs` (each `workspace/object/version`) that the user can not read. */
+  unreadableObjects(user: string, refs: readonly string[], token: Secret | undefined): Promise<Set<string>>;
 }
 
 /** Tokens that are good for one dispatch. */

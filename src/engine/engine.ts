@@ -14,6 +14,7 @@ import type {
   RetryResult,
   SubmitResult,
 } from '../contract/schemas.js';
+import type { Secret } from '../contract/secret.js';
 import type { FailureClass, Status } from '../contract/status.js';
 import type { WorkerAnswer, WorkerReport } from '../contract/worker.js';
 
@@ -24,6 +25,8 @@ export interface Actor {
   readonly asAdmin: boolean;
   /** Set when the caller is a runner: the token was good for this one dispatch. */
   readonly dispatchId?: string;
+  /** What a user called with, for services that judge by it. Never recorded, logged or told. */
+  readonly token?: Secret;
 }
 
 /** Makes a call repeatable: same caller, operation and id. `body` is what is compared. */

@@ -2,6 +2,7 @@
 import type { ErrorCode } from '../contract/errors.js';
 import type { JobRequest } from '../contract/schemas.js';
 import type { Context } from './context.js';
+import type { Actor } from './engine.js';
 import { requirementsOf } from './resolve.js';
 import type { Draft } from './submit.js';
 
@@ -15,6 +16,25 @@ export function checkForm(drafts: readonly Draft[]): void {
     const reason = appIdReason(draft.request) ?? sourceObjectReason(draft.request) ?? outOfRange(draft.request);
     if (reason !== null) refuse(draft, 'INVALID_INPUT', reason);
   }
+}
+
+/** What the jobs say they read must be readable by the caller: one question for all of them. */
+export async function checkSourceObjects(ctx: Context, actor: Actor, drafts: readonly Draft[]): Promise<void> {
+  const asking = drafts.filter((draft) => draft.error === null && (draft.request.source_ws_objects?.length ?? 0) > 0);
+  const refs = asking.flatMap((draft) => sourceObjectsOf(draft.request));
+  if (refs.length === 0) return;
+  const unreadable = await ctx.workspaces.unreadableObjects(actor.user, [...new Set(refs)], actor.token);
+  for (const draft of asking) {
+    const isBlind = sourceObjectsOf(draft.request).some((ref) => unreadable.has(ref));
+    if (isBlind) refuse(draft, 'FORBIDDEN', UNREADABLE_OBJECT);
+  }
+}
+
+export const UNREADABLE_OBJECT = 'Some workspace object is inaccessible';
+
+/** Without blanks, as they are recorded. */
+export function sourceObjectsOf(request: JobRequest): string[] {
+  return (request.source_ws_objects ?? []).map((ref) => ref.replace(/\s+/g, ''));
 }
 
 /** After the catalog answered: parameters against the method's schema, requirements against the scheduler. */

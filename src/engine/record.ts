@@ -12,6 +12,7 @@ import { keepAnswer } from '../store/requests.js';
 import type { Context } from './context.js';
 import type { Actor, SubmitOptions } from './engine.js';
 import { describeInputs } from './inputs.js';
+import { sourceObjectsOf } from './preflight.js';
 import { claimOnce } from './repeat.js';
 import { requirementsOf } from './resolve.js';
 import { answer, batchCancelled, type Draft } from './submit.js';
@@ -28,7 +29,7 @@ export async function recordJobs(
       draft.spec!.method,
       draft.spec!.commit,
       draft.request.params?.text ?? null,
-      (draft.request.source_ws_objects ?? []).map((ref) => ref.replace(/\s+/g, '')),
+      sourceObjectsOf(draft.request),
     ),
   );
   return ctx.db.transaction(async (tx) => {

@@ -2,11 +2,12 @@
 import type { RefusalCode } from '../contract/errors.js';
 import { isJobId } from '../contract/ids.js';
 import { findBatches } from '../store/batches.js';
+import { findSourceObjects } from '../store/inputs.js';
 import { findRetryFacts, type RetryFactsRow } from '../store/lineages.js';
 import { deniedSentence, mayAll, requireToRunIn, type Subject } from './authorize.js';
 import type { Context } from './context.js';
 import type { Actor } from './engine.js';
-import { unsatisfiable } from './preflight.js';
+import { UNREADABLE_OBJECT, unsatisfiable } from './preflight.js';
 import { recheckVersions, versionKey } from './resolve.js';
 import type { Refusal } from './verdict.js';
 
@@ -91,6 +92,7 @@ async function findUnrunnable(
 ): Promise<Map<string, Refusal>> {
   const wsids = facts.flatMap((row) => (row.wsid === null ? [] : [row.wsid]));
   const closed = await requireToRunIn(ctx, actor, wsids);
+  const blind = await findBlind(ctx, actor, facts);
   const withdrawn = await recheckVersions(ctx, facts);
   const unrunnable = new Map<string, Refusal>();
   for (const row of facts) {
@@ -99,8 +101,21 @@ async function findUnrunnable(
     if (row.wsid !== null && closed.has(row.wsid)) {
       const sentence = `User ${actor.user} doesn't have permission to run jobs in workspace ${row.wsid}.`;
       unrunnable.set(row.job_id, refusal('FORBIDDEN', sentence));
-    } else if (version !== undefined) unrunnable.set(row.job_id, refusal(version.code, version.sentence));
+    } else if (blind.has(row.job_id)) unrunnable.set(row.job_id, refusal('FORBIDDEN', UNREADABLE_OBJECT));
+    else if (version !== undefined) unrunnable.set(row.job_id, refusal(version.code, version.sentence));
     else if (tooBig !== null) unrunnable.set(row.job_id, refusal('REQUIREMENTS_UNSATISFIABLE', tooBig));
   }
   return unrunnable;
+}
+
+/** Jobs with a source object that the caller can not read (any more). One question for all. */
+async function findBlind(ctx: Context, actor: Actor, facts: readonly RetryFactsRow[]): Promise<Set<string>> {
+  const sources = await findSourceObjects(
+    ctx.db,
+    facts.map((row) => row.job_id),
+  );
+  if (sources.size === 0) return new Set();
+  const refs = [...new Set([...sources.values()].flat())];
+  const unreadable = await ctx.workspaces.unreadableObjects(actor.user, refs, actor.token);
+  return new Set([...sources].filter(([, of]) => of.some((ref) => unreadable.has(ref))).map(([jobId]) => jobId));
 }

@@ -11,7 +11,7 @@ import { findBatches } from '../store/batches.js';
 import { requireOnJob, requireToRunIn, usesAdmin } from './authorize.js';
 import type { Context } from './context.js';
 import type { Actor, SubmitOptions } from './engine.js';
-import { checkFit, checkForm } from './preflight.js';
+import { checkFit, checkForm, checkSourceObjects } from './preflight.js';
 import { recordJobs } from './record.js';
 import { findRepeated } from './repeat.js';
 import { resolveVersions } from './resolve.js';
@@ -36,6 +36,7 @@ export async function submit(ctx: Context, actor: Actor, options: SubmitOptions)
 
   await authorizeWorkspaces(ctx, actor, options, drafts);
   checkForm(drafts);
+  await checkSourceObjects(ctx, actor, drafts);
   await resolveVersions(ctx, drafts);
   checkFit(ctx, drafts);
   if (options.dryRun || nothingToRecord(options, drafts)) return answer(drafts, { dryRun: options.dryRun });

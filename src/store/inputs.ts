@@ -29,3 +29,19 @@ export async function storeInputs(tx: Queryable, rows: readonly InputRow[]): Pro
 export function* chunksOf<T>(rows: readonly T[], size = 2000): Generator<T[]> {
   for (let at = 0; at < rows.length; at += size) yield rows.slice(at, at + size);
 }
+
+const selectSourceObjects = statement<{ job_id: string; source_objects: string }>(
+  'select_source_objects',
+  `
+  select j.job_id, i.source_objects
+  from jobs j
+  join inputs i on i.input_id = j.input_id
+  where j.job_id = any($1::text[]) and i.source_objects <> '[]'`,
+);
+
+/** Of the jobs that name any. */
+export async function findSourceObjects(db: Queryable, jobIds: readonly string[]): Promise<Map<string, string[]>> {
+  if (jobIds.length === 0) return new Map();
+  const rows = await db.query(selectSourceObjects, [jobIds]);
+  return new Map(rows.map((row) => [row.job_id, JSON.parse(row.source_objects) as string[]]));
+}

@@ -108,6 +108,7 @@ export function openEngine(db: Db) {
   const scheduler = new HandScheduler();
   const catalog = fixedCatalog();
   const rights = new Map<string, Right>();
+  const unreadable = new Set<string>();
   const wake = createWake({ dispatch: 0, events: 0 });
   const ctx: Context = {
     db,
@@ -115,6 +116,7 @@ export function openEngine(db: Db) {
     workspaces: {
       workspaceRights: async (user, wsids) =>
         new Map(wsids.map((wsid) => [wsid, rights.get(`${user}/${wsid}`) ?? rights.get(`*/${wsid}`) ?? 'none'])),
+      unreadableObjects: async (_user, refs) => new Set(refs.filter((ref) => unreadable.has(ref))),
     },
     schedulers: new Map([[scheduler.name, scheduler]]),
     schedulerFor: () => scheduler,
@@ -132,7 +134,7 @@ export function openEngine(db: Db) {
   const engine = createEngine(ctx);
   const dispatcher = createDispatcher(ctx);
   const reconciler = createReconciler(ctx, dispatcher.underWay);
-  return { ctx, engine, dispatcher, reconciler, scheduler, catalog, rights, wake };
+  return { ctx, engine, dispatcher, reconciler, scheduler, catalog, rights, unreadable, wake };
 }
 export type Harness = ReturnType<typeof openEngine>;
 

@@ -1,6 +1,7 @@
 /** Who calls by JSON-RPC: the raw token of a user, or of one dispatch for the calls that a worker makes. */
 import { RepriseError } from '../../contract/errors.js';
 import type { Ee2Binding, Permission } from '../../contract/operations.js';
+import { Secret } from '../../contract/secret.js';
 import type { Actor } from '../../engine/engine.js';
 import type { ApiDeps } from '../deps.js';
 
@@ -26,5 +27,5 @@ export async function actorOfRpc(
   if (dispatchId !== null) return { user: '', admin: 'none', asAdmin: false, dispatchId };
   const identity = await deps.identify(token);
   if (identity === null) throw new RepriseError('UNAUTHENTICATED', REFUSED);
-  return { user: identity.user, admin: identity.admin, asAdmin: false };
+  return { user: identity.user, admin: identity.admin, asAdmin: false, token: new Secret(token) };
 }
