@@ -1,4 +1,5 @@
 /** The seam to the catalog of apps. `test/conformance/catalog.ts` runs on every implementation. */
+import type { SchedulerOptions } from '../contract/settings.js';
 
 /** `module.method` at `version`: a tag, a commit, or undefined for `release`. */
 export interface MethodRequest {
@@ -14,10 +15,13 @@ export interface MethodSpec {
   /** The tag asked for, or null if a commit was. */
   readonly tag: string | null;
   readonly timeoutMs: number;
-  readonly cpus: number;
-  readonly memoryMb: number;
+  /** Resources: null where the catalog does not say. */
+  readonly cpus: number | null;
+  readonly memoryMb: number | null;
   readonly diskGb: number | null;
   readonly clientGroup: string | null;
+  /** What the catalog asks of the scheduler beyond resources. */
+  readonly options?: SchedulerOptions;
   /** Null or the first reason why the parameters (parsed) do not fit the method's schema. */
   checkParams(params: unknown): string | null;
 }
