@@ -53,8 +53,10 @@ export function createMirrors(appsDirectory: string): Mirrors {
 
 /** Changes when a pack comes or goes, and when the mirror or the pin does; null where there is no mirror. */
 async function signatureOf(mirror: string, commit: string): Promise<string | null> {
-  const [packs, ref] = await Promise.all([statOf(join(mirror, 'objects/pack')), statOf(join(mirror, pinOf(commit)))]);
-  return packs === null ? null : `${packs.ino} ${packs.mtimeNs} ${ref?.mtimeNs ?? 'no pin'}`;
+  const paths = ['HEAD', 'objects/pack', pinOf(commit)].map((name) => join(mirror, name));
+  const [head, packs, ref] = await Promise.all(paths.map(statOf));
+  if (!head || !packs) return null;
+  return `${packs.ino} ${packs.mtimeNs} ${ref?.mtimeNs ?? 'no pin'}`;
 }
 
 const statOf = (path: string) => stat(path, { bigint: true }).catch(() => null);

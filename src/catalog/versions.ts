@@ -75,10 +75,9 @@ async function oneVersion(tx: Queryable, module: string | null, commit: string):
     );
   }
   const [version, second] = await findVersionsByPrefix(tx, module, begin);
-  const where = module === null ? 'any app' : `app ${module}`;
   if (version === undefined) {
-    const way = module === null ? 'reprise app show <module>' : `reprise app show ${module}`;
-    throw new RepriseError('VERSION_NOT_FOUND', `${where} has no version ${begin}; ${way} lists them`);
+    const [who, way] = module === null ? ['no app has a', '<module>'] : [`app ${module} has no`, module];
+    throw new RepriseError('VERSION_NOT_FOUND', `${who} version ${begin}; reprise app show ${way} lists them`);
   }
   if (second === undefined) return version;
   const both = [version, second].map((one) => `${one.app_commit} of ${one.module}`).join(', ');
