@@ -58,13 +58,14 @@ describe('POST /jobs', () => {
   });
 
   it('with dry_run gives the verdicts and records nothing', async () => {
-    const before = await s.client.call('listJobs', { limit: 1 });
+    const newest = async () => (await s.client.call('listJobs', { limit: 1 })).items[0]?.job_id;
+    const before = await newest();
     const result = await s.client.call('submitJobs', {
       jobs: [{ method: 'demo.echo' }, { method: 'x.y' }],
       dry_run: true,
     });
     expect(result).toMatchObject({ dry_run: true, accepted: 1, refused: 1 });
-    expect((await s.client.call('listJobs', { limit: 1 })).items).toEqual(before.items);
+    expect(await newest()).toBe(before);
   });
 });
 

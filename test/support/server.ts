@@ -25,7 +25,7 @@ export interface TestServer {
 }
 
 export interface RpcBody {
-  readonly result?: [unknown];
+  readonly result?: [unknown] | null;
   readonly error?: { code: number; name: string; message: string; error: unknown };
 }
 
