@@ -4,7 +4,8 @@
  */
 import { execFile } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { chmod, mkdir, readdir, rename, rm, stat, utimes } from 'node:fs/promises';
+import { statSync, utimesSync } from 'node:fs';
+import { chmod, mkdir, readdir, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 
@@ -25,7 +26,7 @@ export function createCheckouts(directory: string): Checkouts {
   const making = new Map<string, Promise<string>>();
   const make = async (repository: string, commit: string) => {
     const place = join(directory, commit);
-    if (await isThere(place)) return place;
+    if (isThere(place)) return place;
     await makeCheckout(directory, repository, commit);
     return place;
   };
@@ -49,10 +50,10 @@ export function createCheckouts(directory: string): Checkouts {
 }
 
 /** Its time says when it was used last, a day exact. */
-async function isThere(place: string): Promise<boolean> {
-  const found = await stat(place).catch(() => null);
-  if (found === null) return false;
-  if (Date.now() - found.mtimeMs > TOUCH_MS) await utimes(place, new Date(), new Date());
+function isThere(place: string): boolean {
+  const found = statSync(place, { throwIfNoEntry: false });
+  if (found === undefined) return false;
+  if (Date.now() - found.mtimeMs > TOUCH_MS) utimesSync(place, new Date(), new Date());
   return true;
 }
 

@@ -1,7 +1,6 @@
 /** What an app finds around it: a clean environment, never the server's, plus what it declares. */
-import { constants } from 'node:fs';
-import { access, stat } from 'node:fs/promises';
-import { delimiter, isAbsolute, join, resolve } from 'node:path';
+import { accessSync, constants, statSync } from 'node:fs';
+import { delimiter, join, resolve } from 'node:path';
 import type { JobSpec } from '../contract/worker.js';
 import { MARK } from './tree.js';
 
@@ -32,22 +31,20 @@ export function environmentOf(job: JobSpec, dispatchId: string, directory: strin
 }
 
 /** Null if the command can be run, else why not: said here, because a shell in between would say it less clearly. */
-export async function findProgram(program: string, cwd: string, path: string): Promise<string | null> {
+export function findProgram(program: string, cwd: string, path: string): string | null {
   if (program === '') return "the app's command is empty";
   if (program.includes('/')) {
-    const file = isAbsolute(program) ? program : resolve(cwd, program);
-    return (await isExecutable(file)) ? null : `the command ${file} is missing or not executable`;
+    const file = resolve(cwd, program);
+    return isExecutable(file) ? null : `the command ${file} is missing or not executable`;
   }
-  for (const folder of path.split(delimiter)) {
-    if (await isExecutable(join(folder, program))) return null;
-  }
+  if (path.split(delimiter).some((folder) => isExecutable(join(folder, program)))) return null;
   return `the command ${program} was not found on this machine (PATH is ${path})`;
 }
 
-async function isExecutable(file: string): Promise<boolean> {
+function isExecutable(file: string): boolean {
   try {
-    await access(file, constants.X_OK);
-    return (await stat(file)).isFile();
+    accessSync(file, constants.X_OK);
+    return statSync(file).isFile();
   } catch {
     return false;
   }

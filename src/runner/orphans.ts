@@ -4,31 +4,29 @@ import { join } from 'node:path';
 import type { Cgroups } from './cgroups.js';
 import type { OpenEntry } from './journal.js';
 import { LogSpool, SPOOL_LIMITS } from './log-spool.js';
-import { endTree, isAlive, readMarks, startTimeOf, type Tree, treeOf } from './tree.js';
+import { endTree, isAlive, readMarks, sendTo, startTimeOf, type Tree, treeOf } from './tree.js';
 
 /** Resolves when no process of these dispatches is left. Not with TERM first: nobody is there to hear what they say. */
 export async function endOrphans(cgroups: Cgroups, open: ReadonlyMap<string, OpenEntry>): Promise<void> {
   const marks = readMarks();
-  // one that is not in the journal was closed and has no process, or was marked so by another host on this machine
-  const mine = [...open.values()];
-  await Promise.all(mine.map((entry) => endTree(treeOfOrphan(cgroups, entry, marks))));
-  for (const name of cgroups.names()) {
-    await endTree(treeOf(name, cgroups.adopt(name), null));
-    await cgroups.adopt(name).remove();
-  }
+  const left = cgroups.found();
+  await Promise.all([
+    ...left.map((cgroup) => endTree(treeOf('', cgroup, null))),
+    ...[...open.values()].map((entry) => endTree(treeOfOrphan(entry, marks))),
+  ]);
+  for (const cgroup of left) cgroup.release();
 }
 
-/** By its cgroup, by its mark, and by its process group if that is still the one that was noted. */
-function treeOfOrphan(cgroups: Cgroups, entry: OpenEntry, marks: ReadonlyMap<string, readonly number[]>): Tree {
-  const { id } = entry.submitted;
-  const inCgroup = treeOf(id, cgroups.adopt(id), leaderOf(entry));
-  const marked = marks.get(id) ?? [];
+/** By its mark, and by its process group if that is still the one that was noted. */
+function treeOfOrphan(entry: OpenEntry, marks: ReadonlyMap<string, readonly number[]>): Tree {
+  const marked = marks.get(entry.submitted.id) ?? [];
+  const leader = leaderOf(entry);
+  const alive = () => [...new Set(leader === null ? marked : [leader, ...marked])].filter(isAlive);
   return {
     async signal(signal) {
-      await inCgroup.signal(signal);
-      for (const pid of marked.filter(isAlive)) process.kill(pid, signal);
+      for (const pid of alive()) sendTo(pid === leader ? -pid : pid, signal);
     },
-    isEmpty: async () => !marked.some(isAlive) && (await inCgroup.isEmpty()),
+    isEmpty: async () => alive().length === 0,
   };
 }
 

@@ -12,7 +12,7 @@
  * | ended with 0, valid `output.json`    | success  |
  * | could not be spawned, no checkout    | platform |
  */
-import { open } from 'node:fs/promises';
+import { readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import type { FinishReport } from '../contract/worker.js';
 import type { Usage } from './cgroups.js';
@@ -34,9 +34,9 @@ export interface Ran {
   readonly words: LastWords;
 }
 
-export async function outcomeOf(ran: Ran): Promise<FinishReport> {
+export function outcomeOf(ran: Ran): FinishReport {
   const { exit, usage } = ran;
-  const output = await outputOf(ran);
+  const output = outputOf(ran);
   const failure = 'text' in output ? null : { ...output, error_message: ran.words.after(output.error_message ?? '') };
   return {
     ...failure,
@@ -61,7 +61,7 @@ export function notRun(failure_class: 'app' | 'platform', error_message: string)
   };
 }
 
-async function outputOf(ran: Ran): Promise<Failure | { text: string }> {
+function outputOf(ran: Ran): Failure | { text: string } {
   const { exit, usage } = ran;
   const ended = exit.signal === null ? `exit code ${exit.code}` : `it was ended by ${exit.signal}`;
   if (exit.reason === 'canceled') return { failure_class: 'user', error_message: `it was cancelled (${ended})` };
@@ -88,24 +88,20 @@ function timeText(ms: number): string {
   return `${ms / length} ${unit}`;
 }
 
-async function readOutput(file: string): Promise<Failure | { text: string }> {
+/** At once: almost always it is small, and there or not. */
+function readOutput(file: string): Failure | { text: string } {
   const bad = (error_message: string): Failure => ({ failure_class: 'output', error_message });
-  const handle = await open(file, 'r').catch((error: NodeJS.ErrnoException) => error.code ?? 'error');
-  if (typeof handle === 'string') {
-    return bad(
-      handle === 'ENOENT' ? 'it ended with 0 and left no output.json' : `output.json cannot be read (${handle})`,
-    );
-  }
   try {
-    const found = await handle.stat();
+    const found = statSync(file, { throwIfNoEntry: false });
+    if (found === undefined) return bad('it ended with 0 and left no output.json');
     if (!found.isFile()) return bad('output.json is not a file');
     if (found.size > MOST_OUTPUT_BYTES) {
       const limit = `${MOST_OUTPUT_BYTES / 1024 / 1024} MB`;
       return bad(`output.json has ${found.size} bytes; at most ${limit} are kept, so put large results elsewhere`);
     }
-    return validJson(await handle.readFile()) ?? bad('output.json is not valid JSON in UTF-8');
-  } finally {
-    await handle.close();
+    return validJson(readFileSync(file)) ?? bad('output.json is not valid JSON in UTF-8');
+  } catch (error) {
+    return bad(`output.json cannot be read (${(error as NodeJS.ErrnoException).code})`);
   }
 }
 

@@ -2,7 +2,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import type { Readable } from 'node:stream';
 import type { LogLine } from '../contract/worker.js';
-import { type Cgroup, entering } from './cgroups.js';
+import type { Cgroup } from './cgroups.js';
 import { createLineSplitter } from './lines.js';
 import { endTree, type Tree, treeOf } from './tree.js';
 
@@ -58,8 +58,9 @@ export async function runToEnd(what: Command): Promise<Exit> {
 }
 
 function spawnIn({ command, cwd, env, cgroup }: Command): ChildProcess {
-  const [program, ...args] = entering(cgroup, command) as [string, ...string[]];
-  return spawn(program, args, { cwd, env, detached: true, stdio: ['ignore', 'pipe', 'pipe'] });
+  return cgroup.enter(command, ([program = '', ...args]) =>
+    spawn(program, args, { cwd, env, detached: true, stdio: ['ignore', 'pipe', 'pipe'] }),
+  );
 }
 
 /** Node tells a failed spawn by an event, with no pid. */

@@ -93,12 +93,12 @@ async function fetch({ checkouts }: Machine, job: JobSpec): Promise<string | Fin
 async function execute(machine: Machine, dispatch: Dispatch, job: JobSpec, checkout: string): Promise<FinishReport> {
   let cgroup: Cgroup | undefined;
   try {
-    const directory = await machine.directories.prepare(dispatch.id, job.input);
+    const directory = machine.directories.prepare(dispatch.id, job.input);
     const command = job.command.map((word) => inCheckout(word, checkout));
     const env = environmentOf(job, dispatch.id, directory, checkout);
-    const wrong = await findProgram(command[0] ?? '', directory, env.PATH ?? '');
+    const wrong = findProgram(command[0] ?? '', directory, env.PATH ?? '');
     if (wrong !== null) return notRun('app', wrong);
-    cgroup = machine.cgroups.create(dispatch.id, job.memory_mb);
+    cgroup = machine.cgroups.take(dispatch.id, job.memory_mb);
     const words = new LastWords();
     const exit = await runToEnd({
       dispatchId: dispatch.id,
@@ -111,11 +111,11 @@ async function execute(machine: Machine, dispatch: Dispatch, job: JobSpec, check
       onStarted: dispatch.onStarted,
       sink: sinkOf(dispatch, words),
     });
-    return await collect(machine, dispatch, job, { exit, cgroup, directory, words });
+    return collect(machine, dispatch, job, { exit, cgroup, directory, words });
   } catch (error) {
     return notSpawned(error as NodeJS.ErrnoException);
   } finally {
-    await cgroup?.remove();
+    cgroup?.release();
   }
 }
 
@@ -126,9 +126,9 @@ interface Over {
   readonly words: LastWords;
 }
 
-async function collect(machine: Machine, { id }: Dispatch, job: JobSpec, over: Over): Promise<FinishReport> {
-  const usage = await over.cgroup.usage();
-  const finish = await outcomeOf({ ...over, usage, timeoutMs: job.timeout_ms, memoryMb: job.memory_mb });
+function collect(machine: Machine, { id }: Dispatch, job: JobSpec, over: Over): FinishReport {
+  const usage = over.cgroup.usage();
+  const finish = outcomeOf({ ...over, usage, timeoutMs: job.timeout_ms, memoryMb: job.memory_mb });
   const failed = finish.failure_class !== undefined;
   if (failed) machine.log('a job failed', { job: job.job_id, why: finish.error_message, directory: over.directory });
   else machine.directories.remove(id);

@@ -14,17 +14,16 @@ export interface Tree {
   isEmpty(): Promise<boolean>;
 }
 
-/** `pid` leads the process group; null if that is not known. `hasCgroup` false: the mark is looked for instead. */
+/** `pid` leads the process group; null if that is not known. */
 export function treeOf(dispatchId: string, cgroup: Cgroup, pid: number | null): Tree {
-  const inCgroup = cgroup.entrances.length > 0;
   const members = async () => {
-    const pids = inCgroup ? await cgroup.pids() : await findMarked(dispatchId);
+    const pids = cgroup.isReal ? cgroup.pids() : await findMarked(dispatchId);
     return pids.filter(isAlive);
   };
   return {
     async signal(signal) {
-      if (signal === 'SIGKILL' && inCgroup && cgroup.kill()) return;
-      if (pid !== null && !inCgroup) sendTo(-pid, signal);
+      if (signal === 'SIGKILL' && cgroup.kill()) return;
+      if (pid !== null && !cgroup.isReal) sendTo(-pid, signal);
       for (const member of await members()) sendTo(member, signal);
     },
     isEmpty: async () => (await members()).length === 0,
@@ -34,12 +33,17 @@ export function treeOf(dispatchId: string, cgroup: Cgroup, pid: number | null): 
 /** Milliseconds between looks: a tree that ends at once is seen at once. */
 const FIRST_LOOK_MS = 2;
 const LONGEST_LOOK_MS = 100;
+/** Who still makes children after so many rounds makes them faster than they are killed: stopped ones make none. */
+const ROUNDS_BEFORE_STOP = 5;
 
 /** SIGKILL until nobody is left. */
 export async function endTree(tree: Tree): Promise<void> {
-  for (let pause = FIRST_LOOK_MS; !(await tree.isEmpty()); pause = Math.min(LONGEST_LOOK_MS, pause * 2)) {
+  let pause = FIRST_LOOK_MS;
+  for (let round = 0; !(await tree.isEmpty()); round += 1) {
+    if (round > ROUNDS_BEFORE_STOP) await tree.signal('SIGSTOP');
     await tree.signal('SIGKILL');
     await new Promise((next) => setTimeout(next, pause));
+    pause = Math.min(LONGEST_LOOK_MS, pause * 2);
   }
 }
 
@@ -65,11 +69,12 @@ function statOf(pid: number): { state: string; startTime: string } | null {
   }
 }
 
-function sendTo(pid: number, signal: NodeJS.Signals): void {
+/** To a process that may have ended meanwhile. */
+export function sendTo(pid: number, signal: NodeJS.Signals): void {
   try {
     process.kill(pid, signal);
   } catch {
-    // it ended meanwhile
+    // nobody is there to be signalled
   }
 }
 
