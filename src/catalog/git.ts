@@ -25,11 +25,15 @@ export class GitFailure extends Error {
     super(`git failed (${kind}): ${stderr}`);
   }
 
-  /** What git said last, on one line. */
+  /** What git said last that says something, on one line. */
   get reason(): string {
     const lines = this.stderr.split('\n').map((line) => line.replace(/\p{Cc}/gu, ' ').trim());
-    const told = lines.filter((line) => /^(fatal|error):/.test(line)).at(-1) ?? lines.filter(Boolean).at(-1);
-    return (told ?? this.kind).replace(/^(fatal|error): /, '').slice(0, 300);
+    const told = lines.filter((line) => line !== '' && !/Could not read from remote repository/.test(line));
+    const said = told.filter((line) => /^(fatal|error):/.test(line)).at(-1) ?? told[0] ?? this.kind;
+    return said
+      .replace(/^(fatal|error): /, '')
+      .replace(/\.$/, '')
+      .slice(0, 300);
   }
 }
 

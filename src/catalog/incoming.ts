@@ -6,7 +6,7 @@ import { mkdtemp, readdir, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { RepriseError } from '../contract/errors.js';
 import { chooseRef, parseRefs, type Refs, unknownRef, type Wanted } from './choose-ref.js';
-import { isSound } from './commits.js';
+import { gitSucceeds, isSound } from './commits.js';
 import { GitFailure, runGit } from './git.js';
 import type { RepositoryAddress } from './repository-address.js';
 
@@ -90,6 +90,7 @@ async function initialize(directory: string, refs: Refs, borrowFrom: readonly st
 async function fetchWanted(directory: string, address: RepositoryAddress, wanted: Wanted, refs: Refs): Promise<string> {
   if (wanted.kind === 'fetch') {
     await fetch(directory, address, [`+${wanted.source}:${WANTED}`]);
+    await requireTaken(directory, address);
     return commitOf(directory, WANTED, refs, wanted.source);
   }
   if (wanted.kind === 'fetch-commit') {
@@ -103,6 +104,12 @@ async function fetchWanted(directory: string, address: RepositoryAddress, wanted
   await fetch(directory, address, ['+refs/heads/*:refs/incoming/heads/*', '+refs/tags/*:refs/incoming/tags/*']);
   const sought = wanted.kind === 'search' ? wanted.prefix : wanted.commit;
   return commitOf(directory, sought, refs, sought);
+}
+
+/** git passes over what comes from a history that is cut off, without an error. */
+async function requireTaken(directory: string, { text }: RepositoryAddress): Promise<void> {
+  if (await gitSucceeds([`--git-dir=${directory}`, 'show-ref', '--verify', '--quiet', WANTED])) return;
+  throw unreadable(text, 'it is a shallow clone; run git fetch --unshallow there, or give the repository it came from');
 }
 
 async function fetch(directory: string, address: RepositoryAddress, refspecs: readonly string[]): Promise<void> {

@@ -173,6 +173,16 @@ describe('adding a version', () => {
     },
   );
 
+  it('of a shallow clone says what to do', async () => {
+    commit('first');
+    commit('second');
+    const shallow = join(directory, 'shallow');
+    runTestGit(directory, 'clone', '-q', '--depth=1', `file://${repository.path}`, shallow);
+    expect(await said(add(undefined, undefined, shallow))).toMatch(
+      /it is a shallow clone; run git fetch --unshallow there/,
+    );
+  });
+
   it('of a host that does not answer says so soon', async () => {
     expect(await said(add(undefined, undefined, 'https://127.0.0.1:1/x.git'))).toMatch(
       /^REPOSITORY_UNREADABLE: the repository https:\/\/127\.0\.0\.1:1\/x\.git cannot be read: git says: .*127\.0\.0\.1/,

@@ -1,3 +1,5 @@
+import { readFileSync } from 'node:fs';
+import { resolve } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { parseManifest } from '../../src/catalog/manifest.js';
@@ -121,5 +123,15 @@ describe('reprise.json', () => {
         expect(refused(text)).not.toMatch(/undefined|\[object/);
       }),
     );
+  });
+
+  it('is documented: the example of docs/apps.md is one, and the table has every member', () => {
+    const page = readFileSync(resolve(import.meta.dirname, '../../docs/apps.md'), 'utf8');
+    const example = /```json\n([\s\S]*?)```/.exec(page)?.[1] ?? '';
+    expect(parseManifest(example).methods.get('stats')).toMatchObject({ timeoutMs: 600_000, clientGroup: 'small' });
+    const known = [manifest({ x: 1 }), manifest({}, { x: 1 })].flatMap((text) =>
+      refused(text).split('known are ')[1]!.split(', '),
+    );
+    for (const member of known) expect(page).toMatch(new RegExp(`^\\| \`${member}\``, 'm'));
   });
 });
