@@ -4,6 +4,7 @@ import { type AnsweredVersion, findAskedVersions, findTags } from '../store/apps
 import type { Db } from '../store/db.js';
 import type { MethodRequest, ResolveCode } from './catalog.js';
 import { type KnownManifest, type KnownMethod, type Manifests, versionKey } from './manifests.js';
+import { parseMethodName, unrecognized } from './method-name.js';
 import type { Mirrors } from './mirrors.js';
 
 export interface ResolveParts {
@@ -55,13 +56,10 @@ const keyOf = ({ module, method, version }: Question) => `${module}.${method}@${
 
 const notFound = (code: ResolveCode, sentence: string): NotFound => ({ ok: false, code, sentence });
 
-/** Names as EE2 takes them: exactly one dot, blanks around the parts do not count. */
 function parse({ method: asked, version }: MethodRequest): Question | NotFound {
-  const [module = '', method = '', ...more] = asked.split('.').map((part) => part.trim());
-  if (module === '' || method === '' || more.length > 0 || /\p{Cc}/u.test(module + method)) {
-    return notFound('INVALID_INPUT', `Unrecognized method: '${asked}'. Please input module_name.function_name`);
-  }
-  return { module, method, version: version?.trim() || DEFAULT_VERSION };
+  const named = parseMethodName(asked);
+  if (named === null) return notFound('INVALID_INPUT', unrecognized(asked));
+  return { module: named.module, method: named.name, version: version?.trim() || DEFAULT_VERSION };
 }
 
 async function answerAll(parts: ResolveParts, questions: readonly Question[]) {

@@ -22,6 +22,8 @@ export interface MemoryOptions {
 
 export interface Memory<V> {
   get(key: string, ask: () => Promise<V>): Promise<V>;
+  /** What was learned otherwise. */
+  keep(key: string, value: V): void;
 }
 
 interface Kept<V> {
@@ -57,6 +59,7 @@ export function createMemory<V>({ now, freshMs, graceMs, size }: MemoryOptions):
     }
   };
   return {
+    keep: (key, value) => keep(key, { value, at: now() }),
     get(key, ask) {
       const known = kept.get(key);
       if (known !== undefined && now() - known.at < freshMs) {

@@ -20,7 +20,7 @@ const manifest = (word: string) => ({
   },
 });
 
-catalogConformance('built in', async () => {
+catalogConformance('built in', true, async () => {
   const db = await openTestDb();
   const appsDir = mkdtempSync(join(tmpdir(), 'reprise-catalog-'));
   const catalog = createBuiltinCatalog({ db, appsDir, log: () => {} });

@@ -6,16 +6,18 @@ export interface CatalogHarness {
   readonly catalog: Catalog;
   /**
    * A new version of module `demo`, told apart by `word`; returns its full commit. Its methods: `plain` declares nothing but
-   * a command; `full` declares 2 cpus, 300 MB, 5 GB, group `big`, 90 s, environment WORD=<word>, and parameters that must be
-   * an object with a string `name`.
+   * a command; `full` declares 2 cpus, 300 MB, 5 GB, group `big`, and, where the catalog holds apps, 90 s, environment
+   * WORD=<word>, and parameters that must be an object with a string `name`.
    */
   publish(word: string): Promise<string>;
   point(tag: string, commit: string): Promise<void>;
-  withdraw(commit: string): Promise<void>;
+  /** Where the catalog holds apps. */
+  withdraw?(commit: string): Promise<void>;
   close(): Promise<void>;
 }
 
-export function catalogConformance(name: string, open: () => Promise<CatalogHarness>): void {
+/** `holdsApps`: it has the apps themselves, with their methods, parameters and commands, and can withdraw a version. */
+export function catalogConformance(name: string, holdsApps: boolean, open: () => Promise<CatalogHarness>): void {
   describe(`catalog: ${name}`, () => {
     let h: CatalogHarness;
     let one: string;
@@ -53,30 +55,32 @@ export function catalogConformance(name: string, open: () => Promise<CatalogHarn
       expect(await specOf('demo.plain', one)).toMatchObject({ commit: one, tag: null });
     });
 
-    it('gives what the method declares, and defaults for the rest', async () => {
+    it('gives what the method declares, and nothing or a sane number for the rest', async () => {
       expect(await specOf('demo.full')).toMatchObject({
-        timeoutMs: 90_000,
+        ...(holdsApps && { timeoutMs: 90_000 }),
         cpus: 2,
         memoryMb: 300,
         diskGb: 5,
         clientGroup: 'big',
       });
       const plain = await specOf('demo.plain');
-      for (const number of [plain.timeoutMs, plain.cpus, plain.memoryMb]) expect(number).toBeGreaterThanOrEqual(1);
+      for (const number of [plain.timeoutMs, plain.cpus ?? 1, plain.memoryMb ?? 1])
+        expect(number).toBeGreaterThanOrEqual(1);
       expect([plain.diskGb, plain.clientGroup]).toEqual([null, null]);
     });
 
-    it("checks parameters against the method's schema, with a reason that names the place", async () => {
-      const { checkParams } = await specOf('demo.full');
-      expect(checkParams({ name: 'x' })).toBeNull();
-      expect(checkParams({ name: 1 })).toMatch(/demo\.full.*name/);
-      expect(checkParams(null)).toMatch(/demo\.full/);
-      expect((await specOf('demo.plain')).checkParams({ anything: [1, null] })).toBeNull();
-    });
+    if (holdsApps)
+      it("checks parameters against the method's schema, with a reason that names the place", async () => {
+        const { checkParams } = await specOf('demo.full');
+        expect(checkParams({ name: 'x' })).toBeNull();
+        expect(checkParams({ name: 1 })).toMatch(/demo\.full.*name/);
+        expect(checkParams(null)).toMatch(/demo\.full/);
+        expect((await specOf('demo.plain')).checkParams({ anything: [1, null] })).toBeNull();
+      });
 
     it('answers in the order asked, each on its own, equal requests alike', async () => {
       const requests = [
-        { method: 'demo.nope', version: undefined },
+        { method: holdsApps ? 'demo.nope' : 'nope.nope', version: undefined },
         { method: 'demo.plain', version: 'dev' },
         { method: 'plain', version: undefined },
         { method: 'demo.plain', version: undefined },
@@ -117,8 +121,7 @@ export function catalogConformance(name: string, open: () => Promise<CatalogHarn
 
     it.each([
       'constructor.plain',
-      'demo.constructor',
-      'demo.__proto__',
+      ...(holdsApps ? ['demo.constructor', 'demo.__proto__'] : []),
       '../demo.plain',
       'demo\ud800.plain',
       'DEMO.plain',
@@ -127,9 +130,11 @@ export function catalogConformance(name: string, open: () => Promise<CatalogHarn
     });
 
     it('names the thing in a refusal, and what there is instead', async () => {
-      expect(await refusalOf('demo.nope')).toMatch(/demo.*nope.*plain/);
-      expect(await refusalOf('nope.plain')).toMatch(/nope/);
-      expect(await refusalOf('demo.plain', 'beta')).toMatch(/^VERSION_NOT_FOUND: .*demo.*beta.*dev.*release/);
+      if (holdsApps) expect(await refusalOf('demo.nope')).toMatch(/demo.*nope.*plain/);
+      expect(await refusalOf('nope.plain')).toMatch(holdsApps ? /nope/ : /^UNKNOWN_METHOD: Module cannot be found/);
+      expect(await refusalOf('demo.plain', 'beta')).toMatch(/^VERSION_NOT_FOUND: .*demo.*beta/);
+      expect(await refusalOf('demo.plain', 'beta')).toMatch(/dev/);
+      expect(await refusalOf('demo.plain', 'beta')).toMatch(/release/);
     });
 
     it.each(['f'.repeat(40), 'f', '0', '%', 'dev ; x', "'", '\u0000', '\ud800', 'x'.repeat(10_000)])(
@@ -139,21 +144,22 @@ export function catalogConformance(name: string, open: () => Promise<CatalogHarn
       },
     );
 
-    it('says what a runner needs to run a recorded job, in the order asked', async () => {
-      const asked = [
-        { method: 'demo.full', commit: two },
-        { method: 'demo.plain', commit: one },
-        { method: 'demo.full', commit: one },
-      ];
-      const executions = await h.catalog.executions(asked);
-      expect(executions.map(({ module, commit, env }) => [module, commit, env.WORD])).toEqual([
-        ['demo', two, 'two'],
-        ['demo', one, undefined],
-        ['demo', one, 'one'],
-      ]);
-      for (const { command } of executions) expect(command.length).toBeGreaterThan(0);
-      expect(await h.catalog.executions([])).toEqual([]);
-    });
+    if (holdsApps)
+      it('says what a runner needs to run a recorded job, in the order asked', async () => {
+        const asked = [
+          { method: 'demo.full', commit: two },
+          { method: 'demo.plain', commit: one },
+          { method: 'demo.full', commit: one },
+        ];
+        const executions = await h.catalog.executions(asked);
+        expect(executions.map(({ module, commit, env }) => [module, commit, env.WORD])).toEqual([
+          ['demo', two, 'two'],
+          ['demo', one, undefined],
+          ['demo', one, 'one'],
+        ]);
+        for (const { command } of executions) expect(command.length).toBeGreaterThan(0);
+        expect(await h.catalog.executions([])).toEqual([]);
+      });
 
     it('keeps a commit resolvable after its tag has moved on', async () => {
       const three = await h.publish('three');
@@ -163,14 +169,15 @@ export function catalogConformance(name: string, open: () => Promise<CatalogHarn
       expect(await specOf('demo.plain', one)).toMatchObject({ commit: one });
     });
 
-    it('refuses a version that was withdrawn, by tag and by commit, and still says how its recorded jobs run', async () => {
-      const bad = await h.publish('bad');
-      await h.point('bad', bad);
-      await h.withdraw(bad);
-      expect(await refusalOf('demo.plain', bad)).toMatch(new RegExp(`^VERSION_WITHDRAWN: .*${bad}`));
-      expect(await refusalOf('demo.plain', 'bad')).toMatch(/^VERSION_WITHDRAWN: /);
-      expect(await specOf('demo.plain')).toMatchObject({ commit: one });
-      expect(await h.catalog.executions([{ method: 'demo.plain', commit: bad }])).toHaveLength(1);
-    });
+    if (holdsApps)
+      it('refuses a version that was withdrawn, by tag and by commit, and still says how its recorded jobs run', async () => {
+        const bad = await h.publish('bad');
+        await h.point('bad', bad);
+        await h.withdraw?.(bad);
+        expect(await refusalOf('demo.plain', bad)).toMatch(new RegExp(`^VERSION_WITHDRAWN: .*${bad}`));
+        expect(await refusalOf('demo.plain', 'bad')).toMatch(/^VERSION_WITHDRAWN: /);
+        expect(await specOf('demo.plain')).toMatchObject({ commit: one });
+        expect(await h.catalog.executions([{ method: 'demo.plain', commit: bad }])).toHaveLength(1);
+      });
   });
 }
