@@ -24,15 +24,19 @@ import { every } from './maintenance/every.js';
 import { createReconciler } from './maintenance/reconciler.js';
 import { createMetrics } from './metrics.js';
 import { createLocalScheduler } from './schedulers/local.js';
+import type { Db } from './store/db.js';
 import { openEmbeddedDb } from './store/embedded.js';
 import { countUnfinishedJobs } from './store/jobs.js';
 import { migrate } from './store/migrate.js';
+import { openPostgresDb } from './store/postgres.js';
 import { ensureSecret } from './store/secrets.js';
 import { readVersion } from './version.js';
 
 export interface ServerOptions {
-  /** Holds everything: the database, apps, working directories, the admin token. Made if missing. */
+  /** Holds everything: the database unless it is elsewhere, apps, working directories, the admin token. Made if missing. */
   readonly dataDir: string;
+  /** A PostgreSQL server, shared with any number of other servers of ours; without it the database is in `dataDir`. */
+  readonly database?: DatabaseOptions;
   /** Bound as it is given; 127.0.0.1 unless told. */
   readonly host: string;
   /** 0 = any free one. */
@@ -43,6 +47,13 @@ export interface ServerOptions {
   /** Bytes; 64 MB unless told. */
   readonly bodyLimit?: number;
   readonly log: Log;
+}
+
+export interface DatabaseOptions {
+  /** As psql takes it. */
+  readonly url: string;
+  /** Most connections of this server. */
+  readonly poolSize?: number;
 }
 
 export interface RunningServer {
@@ -71,7 +82,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
 async function startParts(options: ServerOptions, closing: (() => unknown)[]) {
   const { dataDir, log } = options;
   mkdirSync(dataDir, { recursive: true, mode: 0o700 });
-  const db = await openEmbeddedDb({ dataDir, onFatal: (error) => dieOf(error, log) });
+  const db = await openDb(options);
   closing.push(() => db.close());
   await migrate(db, MIGRATIONS);
 
@@ -128,6 +139,11 @@ async function startParts(options: ServerOptions, closing: (() => unknown)[]) {
   writeWhole(serverFile, JSON.stringify({ url, pid: process.pid }));
   closing.push(() => rmSync(serverFile, { force: true }));
   return { url, adminTokenFile };
+}
+
+function openDb({ database, dataDir, log }: ServerOptions): Promise<Db> {
+  if (database !== undefined) return openPostgresDb({ ...database, log: toLog(log) });
+  return openEmbeddedDb({ dataDir, onFatal: (error) => dieOf(error, log) });
 }
 
 async function startLoops(ctx: Context, wake: ReturnType<typeof createWake>, closing: (() => unknown)[]) {

@@ -12,6 +12,8 @@ interface ServeOptions {
   readonly port: number;
   readonly host: string;
   readonly dataDir?: string;
+  readonly databaseUrl?: string;
+  readonly databasePool?: number;
   readonly cpus?: number;
   readonly memory?: number;
   readonly logLevel?: (typeof LEVELS)[number];
@@ -26,7 +28,8 @@ which loses nothing either.
 Examples:
   reprise serve
   reprise serve --data-dir /srv/reprise --cpus 16 --memory 64G
-  reprise serve --port 0 --log-level info   # any free port`;
+  reprise serve --port 0 --log-level info   # any free port
+  REPRISE_DATABASE_URL=postgres://reprise:secret@db/reprise reprise serve`;
 
 export function addServe(program: Command): void {
   program
@@ -35,6 +38,17 @@ export function addServe(program: Command): void {
     .addOption(new Option('--port <port>', '0 = any free one').default(7878).argParser(natural))
     .addOption(new Option('--host <address>', 'to listen on').default('127.0.0.1'))
     .addOption(new Option('--data-dir <dir>', 'holds everything (default: ~/.local/share/reprise)'))
+    .addOption(
+      new Option(
+        '--database-url <url>',
+        'a PostgreSQL server, for many servers at once (default: in the data directory)',
+      ).env('REPRISE_DATABASE_URL'),
+    )
+    .addOption(
+      new Option('--database-pool <n>', 'connections to it (default: 10)')
+        .argParser(positive)
+        .env('REPRISE_DATABASE_POOL'),
+    )
     .addOption(new Option('--cpus <n>', 'for jobs (default: all)').argParser(positive))
     .addOption(new Option('--memory <size>', 'for jobs, in MB or 64G (default: 80 %)').argParser(megabytes))
     .addOption(new Option('--log-level <level>', 'at a terminal warn, else info').choices(LEVELS))
@@ -61,9 +75,11 @@ async function start(options: ServeOptions, dataDir: string): Promise<RunningSer
   const { createLog } = await import('../log.js');
   const { host, port, cpus, memory } = options;
   const level = options.logLevel ?? (process.stderr.isTTY === true ? 'warn' : 'info');
+  const { databaseUrl: url, databasePool: poolSize } = options;
+  const database = url === undefined ? {} : { database: { url, ...(poolSize !== undefined && { poolSize }) } };
   const limits = { ...(cpus !== undefined && { cpus }), ...(memory !== undefined && { memoryMb: memory }) };
   try {
-    return await startServer({ dataDir, host, port, ...limits, log: createLog({ level }) });
+    return await startServer({ dataDir, ...database, host, port, ...limits, log: createLog({ level }) });
   } catch (error) {
     throw explained(error, options);
   }

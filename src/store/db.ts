@@ -45,6 +45,11 @@ export interface Db extends Queryable {
   script(sql: string): Promise<void>;
   /** Calls `handler` for every NOTIFY on `channel`. A hint that may be lost: loops poll as well. Resolves to unlisten. */
   listen(channel: string, handler: (payload: string) => void): Promise<() => Promise<void>>;
+  /**
+   * Runs `work` unless another server on this database runs something under the same name; says whether it did. Spares
+   * double work and is no guard: a server that is cut off loses its lock and ends its turn all the same.
+   */
+  exclusively(name: string, work: () => Promise<void>): Promise<boolean>;
   close(): Promise<void>;
 }
 

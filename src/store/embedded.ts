@@ -4,6 +4,7 @@ import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { PGlite, types } from '@electric-sql/pglite';
 import { type Db, DbError, type Param, type Queryable, type Statement } from './db.js';
+import { createExclusively } from './exclusively.js';
 
 const text = (value: string) => value;
 const parsers = { [types.INT8]: Number, [types.NUMERIC]: Number, [types.JSON]: text, [types.JSONB]: text };
@@ -41,6 +42,7 @@ export async function openEmbeddedDb({
       await pg.transaction((tx) => tx.exec(sql));
     },
     listen: async (channel, handler) => pg.listen(channel, handler),
+    exclusively: createExclusively(),
     close: () => pg.close(),
   };
 }

@@ -1,6 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { PGlite, types } from '@electric-sql/pglite';
 import { type Db, DbError, type Queryable } from '../../src/store/db.js';
+import { createExclusively } from '../../src/store/exclusively.js';
 export async function openTestDb(): Promise<Db> {
   const pg = await PGlite.create();
   const migrations = new URL('../../migrations/', import.meta.url);
@@ -21,6 +22,7 @@ export async function openTestDb(): Promise<Db> {
     transaction: (w) => pg.transaction((t) => w(q(t))) as any,
     script: async () => {},
     listen: async () => async () => {},
+    exclusively: createExclusively(),
     close: () => pg.close(),
   };
 }
