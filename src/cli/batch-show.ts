@@ -1,13 +1,12 @@
 /** `reprise batch show`: what became of a batch, failures first. */
 import { type Command, Option } from 'commander';
-import type { BatchView, JobSummary } from '../contract/schemas.js';
-import { STATUSES, type Status } from '../contract/status.js';
-import { failedJobs, failuresText, messageOf } from './failures.js';
+import type { BatchItem, BatchView } from '../contract/schemas.js';
+import type { Status } from '../contract/status.js';
+import { batchItems, failedItems, failuresText } from './failures.js';
 import { asAdmin, asking, type Common, limit, quiet, states } from './options.js';
 import { columns, paintStates, print, printJson, say } from './output.js';
-import { allPages } from './pages.js';
 import { connect, type Session } from './session.js';
-import { clockAndAgo, counted, fields, oneLine, safeLine, table } from './text.js';
+import { clockAndAgo, counted, fields, oneLine, safeLine, shortCommit, table, tally, thousands } from './text.js';
 
 interface ShowOptions extends Common {
   readonly state?: readonly Status[];
@@ -46,24 +45,22 @@ export async function showBatch(session: Session, batchId: string, o: ShowOption
     return printJson(chosen === undefined ? batch : { ...batch, jobs: await itemsOf(session, batchId, o, chosen) });
   print(described(batch));
   if (chosen === undefined && batch.counts.error > 0) {
-    print(`\nfailures\n${failuresText(await failedJobs(session, batchId, o.asAdmin ?? false), columns())}`);
+    print(`\nfailures\n${failuresText(await failedItems(session, batchId, o.asAdmin), columns())}`);
   }
   await listItems(session, batch, o, chosen);
   if (batch.counts.error > 0) say(`\nretry them with: reprise retry --batch ${batchId} --failed`);
 }
 
 function described(batch: BatchView): string {
-  const counts = STATUSES.filter((status) => batch.counts[status] > 0).map(
-    (status) => `${batch.counts[status]} ${status}`,
-  );
   return [
     paintStates(`batch ${batch.batch_id}  ${batch.state}`),
     fields(
       [
         ['name', batch.name === null ? null : oneLine(batch.name)],
+        ['app', batch.app === null ? null : appOf(batch.app)],
         ['user', `${batch.user}${batch.wsid === null ? '' : `, workspace ${batch.wsid}`}`],
         ['created', clockAndAgo(batch.created_at, new Date())],
-        ['items', `${batch.items}${counts.length > 0 ? `: ${counts.join(', ')}` : ''}`],
+        ['items', `${thousands(batch.items)}: ${tally(batch.counts)}`],
         ['retries', String(batch.retries)],
         ['cancelled', batch.cancelled ? 'yes; it takes no new jobs, its items can be retried' : null],
       ],
@@ -73,21 +70,14 @@ function described(batch: BatchView): string {
   ].join('\n');
 }
 
+const appOf = ({ method, commit, tag }: NonNullable<BatchView['app']>): string =>
+  `${safeLine(method)} at ${shortCommit(commit)}${tag === null ? '' : ` (${safeLine(tag)})`}`;
+
 const FEW = 10;
 
-async function itemsOf(
-  session: Session,
-  batchId: string,
-  o: ShowOptions,
-  chosen?: readonly Status[],
-): Promise<JobSummary[]> {
-  const filter = {
-    batch_id: batchId,
-    ...(chosen !== undefined && { state: [...chosen] }),
-    ...(o.asAdmin && { as_admin: true }),
-  };
-  const most = o.limit ?? (chosen !== undefined || o.quiet ? Number.POSITIVE_INFINITY : FEW);
-  return (await allPages((at) => session.call('listJobs', { ...filter, ...at }), most)).items;
+function itemsOf(session: Session, batchId: string, o: ShowOptions, chosen?: readonly Status[]): Promise<BatchItem[]> {
+  const most = o.limit ?? (chosen !== undefined || o.quiet ? undefined : FEW);
+  return batchItems(session, batchId, { states: chosen, asAdmin: o.asAdmin, most });
 }
 
 async function listItems(
@@ -97,19 +87,15 @@ async function listItems(
   chosen?: readonly Status[],
 ): Promise<void> {
   const items = await itemsOf(session, batch.batch_id, o, chosen);
-  if (items.length === 0)
-    return say(chosen === undefined ? 'the batch has no items' : `no item is ${chosen.join(' or ')}`);
-  const rows = items.map((job) => [job.job_id, String(job.retry_number), job.status, whatNow(job)]);
-  const title =
-    chosen === undefined && items.length < batch.items
-      ? `newest ${items.length} of ${counted(batch.items, 'item')}`
-      : 'items';
-  print(
-    `\n${title}\n${paintStates(table(['job', 'retry', 'state', 'what'], rows, { indent: '  ', width: columns() }))}`,
-  );
+  if (items.length === 0) {
+    say(chosen === undefined ? 'the batch has no items' : `no item is ${chosen.join(' or ')}`);
+    return;
+  }
+  const rows = items.map((item) => [item.job_id, String(item.retry_number), item.status, whatOf(item)]);
+  const all = chosen !== undefined || items.length === batch.items;
+  print(`\n${all ? 'items' : `first ${items.length} of ${counted(batch.items, 'item')}`}`);
+  print(paintStates(table(['job', 'retry', 'state', 'params, or failure'], rows, { indent: '  ', width: columns() })));
 }
 
-function whatNow(job: JobSummary): string {
-  if (job.status === 'error') return oneLine(messageOf(job));
-  return job.wait_reason === null ? safeLine(job.method) : oneLine(job.wait_reason);
-}
+const whatOf = (item: BatchItem): string =>
+  oneLine((item.status === 'error' ? item.error_start : item.params_start) ?? '');

@@ -132,7 +132,7 @@ async function submit(
 
 async function rowsOf(session: Session, file: string, o: SubmitOptions): Promise<readonly Row[]> {
   const format = formatOf(file, o.format);
-  const text = readText(file);
+  const text = await readText(file);
   const schema = format === 'csv' ? await methodSchema(session, o.method, o) : null;
   const { good, bad } = readRows(text, format, schema);
   for (const { line, sentence } of bad) say(`line ${line}: ${safeLine(sentence)}`);

@@ -1,10 +1,10 @@
 /** What is said when a batch was waited for. */
 import type { BatchView } from '../contract/schemas.js';
-import { failedJobs, failuresText } from './failures.js';
+import { failedItems, failuresText } from './failures.js';
 import type { Common } from './options.js';
 import { EXIT, exitWith, printJson, say } from './output.js';
 import type { Session } from './session.js';
-import { progress } from './text.js';
+import { duration, tally, thousands } from './text.js';
 import { waitForBatch } from './waiting.js';
 
 /** The end of a batch: its counts, and failures by what they said with the way to retry them. */
@@ -16,8 +16,9 @@ export async function watchBatch(
   const begun = performance.now();
   const batch = await waitForBatch(session, batchId, o.asAdmin);
   if (o.json) printJson(batch);
-  const seconds = ((performance.now() - begun) / 1000).toFixed(1);
-  say(`${progress(batch.counts, batch.items)}; waited ${seconds} s`);
+  say(
+    `batch ${batch.state}: ${tally(batch.counts)} of ${thousands(batch.items)} (${duration(performance.now() - begun)})`,
+  );
   await tellFailures(session, batch, o.asAdmin ?? false);
   return batch;
 }
@@ -29,6 +30,6 @@ async function tellFailures(
 ): Promise<void> {
   if (counts.error + counts.terminated > 0) exitWith(EXIT.refused);
   if (counts.error === 0) return;
-  say(failuresText(await failedJobs(session, batchId, asAdmin), process.stderr.columns ?? 80));
+  say(failuresText(await failedItems(session, batchId, asAdmin), process.stderr.columns ?? 80));
   say(`retry ${counts.error === 1 ? 'it' : 'them'} with: reprise retry --batch ${batchId} --failed`);
 }

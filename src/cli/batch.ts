@@ -36,6 +36,7 @@ interface ListOptions extends Common {
   readonly user?: string;
   readonly app?: string;
   readonly wsid?: number;
+  readonly search?: string;
   readonly limit: number;
   readonly quiet?: true;
   readonly asAdmin?: true;
@@ -45,6 +46,7 @@ function addList(batch: Command): void {
   asking(batch.command('list'))
     .description('batches, newest first')
     .addOption(new Option('--state <states>', 'with items in one of these, e.g. failed,running').argParser(states))
+    .addOption(new Option('--search <text>', 'in the name, or the beginning of the id'))
     .addOption(new Option('--app <name>', 'module or module.method'))
     .addOption(new Option('--user <name>', 'of another user (with --as-admin)'))
     .addOption(new Option('--wsid <n>', 'of a workspace').argParser(positive))
@@ -58,6 +60,7 @@ async function list(o: ListOptions): Promise<void> {
   const session = connect(o);
   const filter = {
     ...(o.state !== undefined && { state: [...o.state] }),
+    ...(o.search !== undefined && { search: o.search }),
     ...(o.app !== undefined && { app: o.app }),
     ...(o.user !== undefined && { user: o.user }),
     ...(o.wsid !== undefined && { wsid: o.wsid }),

@@ -20,7 +20,7 @@ export function addCancel(program: Command): void {
 export async function cancelAndTell(args: readonly string[], o: Common & { asAdmin?: true }): Promise<void> {
   const session = connect(o);
   const items: CancelResult['items'] = [];
-  for (const part of idParts(idsFrom(args))) {
+  for (const part of idParts(await idsFrom(args))) {
     const answer = await session.call('cancelJobs', { job_ids: part, ...(o.asAdmin && { as_admin: true }) });
     items.push(...answer.items);
   }

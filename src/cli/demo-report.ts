@@ -2,7 +2,7 @@
 import type { WindowResult } from '../../examples/genome/merge.mjs';
 import { gcContent, type Merged, totalLength } from '../../examples/genome/merge.mjs';
 import type { BatchView, JobSummary, Receipt } from '../contract/schemas.js';
-import { groupFailures } from './failures.js';
+import { groupAlike, messageOf } from './failures.js';
 import { shortCommit, table, thousands, wrapped } from './text.js';
 
 /** One window of the genome: the job it was submitted as, the newest job of that lineage, and what that one found. */
@@ -14,9 +14,8 @@ export interface WindowBooks {
 
 /** Failed jobs by what they said, the commonest first. Paths below the current directory are shortened. */
 export function failuresByReason(jobs: readonly JobSummary[], windowOf: (rootId: string) => number): string {
-  const exactly = (message: string) => message;
-  return groupFailures(jobs, exactly)
-    .map((group) => failureGroup(group.message, group.jobs, windowOf))
+  return groupAlike(jobs, messageOf)
+    .map(({ message, members }) => failureGroup(message, members, windowOf))
     .join('\n');
 }
 

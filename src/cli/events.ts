@@ -83,5 +83,12 @@ function show(event: EventView, { json }: EventsOptions): void {
 
 function lineOf(event: EventView): string {
   const subject = event.job_id ?? event.batch_id ?? '';
-  return `${clock(event.at)}  ${event.kind.padEnd(19)} ${subject}  ${oneLine(event.payload.text)}`;
+  return `${clock(event.at)}  ${event.kind.padEnd(19)} ${subject}  ${membersOf(event)}`.trimEnd();
+}
+
+function membersOf({ payload, actor }: EventView): string {
+  const members = Object.entries((payload.parse() ?? {}) as Record<string, unknown>);
+  const by = actor === null ? [] : [['by', actor] as const];
+  const text = (value: unknown) => (typeof value === 'string' ? value : JSON.stringify(value));
+  return oneLine([...by, ...members].map(([name, value]) => `${name}=${text(value)}`).join(' '));
 }

@@ -1,49 +1,86 @@
 /** Failed jobs by what they said, the commonest first. */
-import type { JobSummary } from '../contract/schemas.js';
+import type { BatchItem, JobSummary } from '../contract/schemas.js';
+import type { Status } from '../contract/status.js';
 import { allPages } from './pages.js';
 import type { Session } from './session.js';
-import { oneLine, paragraph } from './text.js';
+import { oneLine, paragraph, thousands } from './text.js';
 
-export interface FailureGroup {
-  readonly jobs: readonly JobSummary[];
-  /** What the first of them said. */
+export interface Group<T> {
   readonly message: string;
+  readonly members: readonly [T, ...T[]];
 }
+
+/** Messages with the same key are one group; the first one speaks for it. */
+export function groupAlike<T>(
+  items: readonly T[],
+  messageOf: (item: T) => string,
+  keyOf: (message: string) => string = (message) => message,
+): Group<T>[] {
+  const groups = new Map<string, [T, ...T[]]>();
+  for (const item of items) {
+    const key = keyOf(messageOf(item));
+    const group = groups.get(key);
+    if (group === undefined) groups.set(key, [item]);
+    else group.push(item);
+  }
+  return [...groups.values()]
+    .map((members) => ({ message: messageOf(members[0]), members }))
+    .sort((a, b) => b.members.length - a.members.length);
+}
+
+/** Numbers and hex words differ between jobs that failed alike: file names, process ids, addresses. */
+export const withoutNumbers = (message: string): string => message.replace(/\b(0x)?[0-9a-f]{8,}\b|\d+/gi, '#');
 
 export const messageOf = (job: JobSummary): string => job.failure?.message ?? 'no reason was recorded';
 
-/** Numbers and hex words differ between jobs that failed alike: file names, process ids, addresses. */
-const keyOf = (message: string): string => message.replace(/\b(0x)?[0-9a-f]{8,}\b|\d+/gi, '#');
-
-export function groupFailures(jobs: readonly JobSummary[], key: (message: string) => string = keyOf): FailureGroup[] {
-  const groups = new Map<string, [JobSummary, ...JobSummary[]]>();
-  for (const job of jobs) {
-    const group = groups.get(key(messageOf(job)));
-    if (group === undefined) groups.set(key(messageOf(job)), [job]);
-    else group.push(job);
-  }
-  return [...groups.values()]
-    .map((group) => ({ jobs: group, message: messageOf(group[0]) }))
-    .sort((a, b) => b.jobs.length - a.jobs.length);
+/** What is told of one failed job among many. */
+export interface Failed {
+  readonly job_id: string;
+  readonly root_id: string;
+  readonly failure_class: string | null;
+  /** May be cut. */
+  readonly message: string;
 }
 
-/** More than these are not fetched to be grouped. */
-const MOST_GROUPED = 20_000;
+export function failedJob(job: JobSummary): Failed {
+  return { ...job, failure_class: job.failure?.failure_class ?? null, message: messageOf(job) };
+}
+
+const MOST_A_PAGE = 5000;
+
+/** Items of a batch, oldest first; all of them unless told. */
+export async function batchItems(
+  session: Session,
+  batchId: string,
+  o: { states?: readonly Status[] | undefined; asAdmin?: boolean | undefined; most?: number | undefined },
+): Promise<BatchItem[]> {
+  const filter = {
+    batch_id: batchId,
+    ...(o.states !== undefined && { state: [...o.states] }),
+    ...(o.asAdmin && { as_admin: true }),
+  };
+  const read = (at: { limit: number; cursor?: string }) => session.call('listItems', { ...filter, ...at });
+  return (await allPages(read, o.most ?? Number.POSITIVE_INFINITY, MOST_A_PAGE)).items;
+}
+
+export async function failedItems(session: Session, batchId: string, asAdmin: boolean | undefined): Promise<Failed[]> {
+  const items = await batchItems(session, batchId, { states: ['error'], asAdmin });
+  return items.map((item) => ({ ...item, message: item.error_start ?? 'no reason was recorded' }));
+}
+
 const GROUPS_SHOWN = 8;
 
-export async function failedJobs(session: Session, batchId: string, asAdmin: boolean): Promise<JobSummary[]> {
-  const filter = { batch_id: batchId, state: ['error' as const], ...(asAdmin && { as_admin: true }) };
-  return (await allPages((at) => session.call('listJobs', { ...filter, ...at }), MOST_GROUPED)).items;
-}
-
-export function failuresText(jobs: readonly JobSummary[], width: number): string {
-  const groups = groupFailures(jobs);
-  const shown = groups.slice(0, GROUPS_SHOWN).map(({ jobs: alike, message }) => {
-    const failure = alike[0]?.failure;
-    const how = failure?.exit_signal ?? (failure?.exit_code == null ? null : `exit code ${failure.exit_code}`);
-    const title = `  ${alike.length} x ${failure?.failure_class ?? 'unknown'}${how === null ? '' : `, ${how}`}, e.g. ${alike[0]?.job_id}`;
+export function failuresText(failed: readonly Failed[], width: number): string {
+  const groups = groupAlike(failed, ({ message }) => message, withoutNumbers);
+  const shown = groups.slice(0, GROUPS_SHOWN).map(({ message, members }) => {
+    const [first] = members;
+    const example = members.length > 1 ? `, e.g. job ${first.job_id}` : `, job ${first.job_id}`;
+    const title = `  ${thousands(members.length)} x ${first.failure_class ?? 'unknown'}${example}`;
     return `${title}\n${paragraph(oneLine(message), '      ', width, 4)}`;
   });
-  const rest = groups.slice(GROUPS_SHOWN).reduce((sum, group) => sum + group.jobs.length, 0);
-  return [...shown, ...(rest > 0 ? [`  ${rest} more, each for another reason`] : [])].join('\n');
+  const rest = groups.slice(GROUPS_SHOWN).reduce((sum, group) => sum + group.members.length, 0);
+  return [
+    ...shown,
+    ...(rest > 0 ? [`  ${thousands(rest)} more, for ${groups.length - GROUPS_SHOWN} other reasons`] : []),
+  ].join('\n');
 }

@@ -2,12 +2,10 @@
 import { readText } from './jobs-file.js';
 import { UsageError } from './output.js';
 
-export function idsFrom(args: readonly string[]): string[] {
+export async function idsFrom(args: readonly string[]): Promise<string[]> {
   if (!args.includes('-')) return [...args];
   if (process.stdin.isTTY === true) throw new UsageError("'-' reads ids from standard input, which is a terminal here");
-  const piped = readText('-')
-    .split(/\s+/)
-    .filter((id) => id !== '');
+  const piped = (await readText('-')).split(/\s+/).filter((id) => id !== '');
   return args.flatMap((arg) => (arg === '-' ? piped : [arg]));
 }
 

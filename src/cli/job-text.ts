@@ -9,7 +9,6 @@ import {
   duration,
   fields,
   oneLine,
-  paragraph,
   safeLine,
   shortCommit,
   table,
@@ -30,6 +29,8 @@ export function outcomeOf(job: JobSummary): string | null {
   const { failure } = job;
   if (failure === null) return null;
   const how = failure.exit_signal ?? (failure.exit_code === null ? null : `exit code ${failure.exit_code}`);
+  // the message of our own runner begins with it
+  if (how !== null && failure.message?.includes(how)) return failure.failure_class ?? 'unknown';
   return [failure.failure_class ?? 'unknown', how].filter((part) => part !== null).join(', ');
 }
 
@@ -39,8 +40,6 @@ export function requirementsOf({ cpus, memory_mb, disk_gb, client_group }: JobSu
 }
 
 export function jobText(job: JobDetail, now: Date, width: number): string {
-  const hanging = ' '.repeat(16);
-  const message = job.failure?.message == null ? null : paragraph(job.failure.message, hanging, width, 12).trimStart();
   const entries: (readonly [string, string | null])[] = [
     ['method', safeLine(job.method)],
     ['commit', `${job.commit}${job.tag === null ? '' : ` (${safeLine(job.tag)})`}`],
@@ -54,19 +53,22 @@ export function jobText(job: JobDetail, now: Date, width: number): string {
     ['started', job.running_at === null ? null : clock(job.running_at)],
     ['ended', job.finished_at === null ? null : `${clockAndAgo(job.finished_at, now)}${ran(job, now)}`],
     ['outcome', outcomeOf(job)],
-    ['inputs', `${job.input_key.slice(0, 16)}…  (reprise list --inputs ${job.input_key.slice(0, 16)}…)`],
+    ['message', job.failure?.message == null ? null : messageText(job.failure.message)],
+    ['params', valueText(job.params)],
+    ['output', valueText(job.output)],
+    ['input key', job.input_key],
   ];
-  const tail = [
-    valueText('params', job.params, width),
-    valueText('output', job.output, width),
-    message === null ? null : `  message       ${message}`,
-    dispatchesText(job, width),
-  ];
-  return [
-    `job ${job.job_id}  ${job.status}`,
-    fields(entries, '  ', width),
-    ...tail.filter((part) => part !== null),
-  ].join('\n');
+  const dispatches = dispatchesText(job, width);
+  return [`job ${job.job_id}  ${job.status}`, fields(entries, '  ', width), ...dispatches].join('\n');
+}
+
+const MOST_LINES = 12;
+
+/** The end of a long message is what the app said last. */
+function messageText(message: string): string {
+  const lines = message.trimEnd().split(/\r?\n/).map(safeLine);
+  if (lines.length <= MOST_LINES) return lines.join('\n');
+  return [`… ${lines.length - MOST_LINES} lines before (--json has all)`, ...lines.slice(-MOST_LINES)].join('\n');
 }
 
 function ran(job: JobDetail, now: Date): string {
@@ -83,14 +85,12 @@ function lineageOf(job: JobDetail): string | null {
 
 const MOST_SHOWN = 400;
 
-function valueText(name: string, value: RawJson | null, width: number): string | null {
-  if (value === null || value.isNull) return null;
-  const text = truncated(oneLine(value.text), MOST_SHOWN);
-  return fields([[name.padEnd(12), text]], '  ', width);
+function valueText(value: RawJson | null): string | null {
+  return value === null || value.isNull ? null : truncated(oneLine(value.text), MOST_SHOWN);
 }
 
-function dispatchesText(job: JobDetail, width: number): string | null {
-  if (job.dispatches.length === 0) return null;
+function dispatchesText(job: JobDetail, width: number): string[] {
+  if (job.dispatches.length === 0) return [];
   const rows = job.dispatches.map((dispatch) => [
     String(dispatch.dispatch_number),
     safeLine(dispatch.scheduler),
@@ -99,7 +99,7 @@ function dispatchesText(job: JobDetail, width: number): string | null {
     dispatch.peak_memory_mb === null ? '-' : String(Math.round(dispatch.peak_memory_mb)),
     dispatch.close_reason === null ? 'open' : oneLine(dispatch.close_reason),
   ]);
-  return `\n${table(['dispatch', 'scheduler', 'host', 'cpu s', 'peak MB', 'closed'], rows, { indent: '  ', width })}`;
+  return [`\n${table(['dispatch', 'scheduler', 'host', 'cpu s', 'peak MB', 'closed'], rows, { indent: '  ', width })}`];
 }
 
 /** What a retry has another than the job before it; nothing is as it should be. */

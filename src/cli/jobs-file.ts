@@ -1,6 +1,7 @@
 /** Files of jobs: JSON lines and CSV. A row is the parameters of one job, as exact text; bad rows are reported all. */
-import { readFileSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
 import { extname } from 'node:path';
+import { buffer } from 'node:stream/consumers';
 import { CsvError, parse } from 'csv-parse/sync';
 import { UsageError } from './output.js';
 import { buildParams, exactJson, type ParamsSchema } from './params.js';
@@ -25,17 +26,13 @@ export interface Rows {
 }
 
 /** `-` is standard input. Bytes that are no UTF-8 would change silently, so they are refused. */
-export function readText(file: string): string {
+export async function readText(file: string): Promise<string> {
   const name = file === '-' ? 'standard input' : file;
-  let bytes: Uint8Array;
-  try {
-    bytes = readFileSync(file === '-' ? 0 : file);
-  } catch (error) {
-    const { code, message } = error as NodeJS.ErrnoException;
-    if (code === 'ENOENT') throw new UsageError(`there is no file ${file}`);
-    if (code === 'EISDIR') throw new UsageError(`${file} is a directory`);
-    throw new UsageError(`${name} cannot be read: ${message}`);
-  }
+  const bytes = await (file === '-' ? buffer(process.stdin) : readFile(file)).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT') throw new UsageError(`there is no file ${file}`);
+    if (error.code === 'EISDIR') throw new UsageError(`${file} is a directory`);
+    throw new UsageError(`${name} cannot be read: ${error.message}`);
+  });
   try {
     return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
   } catch {

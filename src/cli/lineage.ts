@@ -58,8 +58,9 @@ function attempt(before: JobSummary | undefined, job: JobSummary, by: string, no
     wrapped(facts.join(', '), '  ', width),
     ...(job.retry_reason === null ? [] : [paragraph(`why: ${oneLine(job.retry_reason)}`, '  ', width, 4)]),
     wrapped(before === undefined ? baseOf(job) : changeOf(before, job), '  ', width),
-    ...(outcome === null ? [] : [`  ${outcome}${job.status === 'error' ? ':' : ''}`]),
-    ...(job.status === 'error' ? [paragraph(oneLine(messageOf(job)), '    ', width, 4)] : []),
+    ...(outcome === null
+      ? []
+      : [paragraph(job.status === 'error' ? `${outcome}: ${oneLine(messageOf(job))}` : outcome, '  ', width, 4)]),
   ].join('\n');
 }
 

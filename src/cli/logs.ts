@@ -15,6 +15,8 @@ interface LogsOptions extends Common {
   readonly limit?: number;
   readonly tail?: number;
   readonly timestamps?: true;
+  readonly contains?: string;
+  readonly errors?: true;
   readonly asAdmin?: true;
 }
 
@@ -30,6 +32,8 @@ export function addLogs(program: Command): void {
     .addOption(new Option('--skip <n>', 'leave out the first lines').argParser(natural))
     .addOption(new Option('--tail <n>', 'only the last lines').argParser(positive).conflicts('skip'))
     .addOption(limit('at most so many lines'))
+    .addOption(new Option('--contains <text>', 'only lines with this text'))
+    .addOption(new Option('--errors', 'only lines of standard error'))
     .addOption(new Option('-t, --timestamps', 'with the time of each line'))
     .addOption(asAdmin())
     .addHelpText('after', NOTES)
@@ -44,8 +48,13 @@ const FOLLOW_MS = 400;
 async function logs(jobId: string, o: LogsOptions): Promise<void> {
   const session = connect(o);
   if (o.follow) process.once('SIGINT', () => process.exit(EXIT.interrupted));
-  const read = (skip: number, most: number) =>
-    session.call('getLogs', { job_id: jobId, skip, limit: most, ...(o.asAdmin && { as_admin: true }) });
+  const which = {
+    job_id: jobId,
+    ...(o.contains !== undefined && { contains: o.contains }),
+    ...(o.errors && { errors_only: true }),
+    ...(o.asAdmin && { as_admin: true }),
+  };
+  const read = (skip: number, most: number) => session.call('getLogs', { ...which, skip, limit: most });
   let skip = o.skip ?? (o.tail === undefined ? 0 : Math.max((await read(0, 1)).total - o.tail, 0));
   let left = o.limit ?? Number.POSITIVE_INFINITY;
   while (left > 0) {
@@ -54,7 +63,7 @@ async function logs(jobId: string, o: LogsOptions): Promise<void> {
     for (const line of page.lines) show(line, o);
     skip = page.next;
     left -= page.lines.length;
-    if (page.lines.length > 0) continue;
+    if (page.lines.length > 0 || page.next < page.total) continue;
     if (!o.follow || page.finished) break;
     await sleep(FOLLOW_MS);
   }

@@ -5,17 +5,16 @@ export interface Page<T> {
   next_cursor: string | null;
 }
 
-const MOST_A_PAGE = 1000;
-
 /** The first `most` items; `next_cursor` is that of the last page read. */
 export async function allPages<T>(
   read: (at: { limit: number; cursor?: string }) => Promise<Page<T>>,
   most: number,
+  mostAPage = 1000,
 ): Promise<Page<T>> {
   const items: T[] = [];
   let cursor: string | null = null;
   do {
-    const limit = Math.min(most - items.length, MOST_A_PAGE);
+    const limit = Math.min(most - items.length, mostAPage);
     const page: Page<T> = await read({ limit, ...(cursor !== null && { cursor }) });
     items.push(...page.items);
     cursor = page.next_cursor;

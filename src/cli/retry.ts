@@ -2,11 +2,10 @@
 import { type Command, Option } from 'commander';
 import type { Receipt, RetryResult } from '../contract/schemas.js';
 import type { Status } from '../contract/status.js';
-import { failedJobs, failuresText } from './failures.js';
+import { batchItems, failedItems, failedJob, failuresText } from './failures.js';
 import { idParts, idsFrom } from './ids.js';
 import { asAdmin, asking, type Common, dryRun, newRequestId, requestId, states, wait } from './options.js';
 import { EXIT, exitWith, print, printJson, reportRefusal, say, UsageError } from './output.js';
-import { allPages } from './pages.js';
 import { tellEnd } from './run.js';
 import { connect, type Session } from './session.js';
 import { counted, thousands } from './text.js';
@@ -53,7 +52,7 @@ export function addRetry(program: Command): void {
 
 async function retry(args: string[], o: RetryOptions): Promise<void> {
   checkUsage(args, o);
-  const ids = idsFrom(args);
+  const ids = await idsFrom(args);
   if (o.batch === undefined && ids.length === 0) return say('no ids on standard input: nothing to retry');
   const session = connect(o);
   const result = await ask(session, ids, o);
@@ -137,7 +136,7 @@ async function waitForRetries(session: Session, receipts: readonly Receipt[], o:
   say(`${jobs.length - failed.length} of ${counted(jobs.length, 'retry', 'retries')} completed`);
   if (failed.length === 0) return;
   exitWith(EXIT.refused);
-  say(failuresText(failed, process.stderr.columns ?? 80));
+  say(failuresText(failed.map(failedJob), process.stderr.columns ?? 80));
 }
 
 /** The batch is waited for as a whole: it is told what became of the lineages retried here. */
@@ -150,22 +149,11 @@ async function waitForRetriesOfBatch(
   const batch = await waitForBatch(session, batchId, o.asAdmin);
   if (o.json) printJson(batch);
   const roots = new Set(receipts.flatMap(({ accepted, root_id }) => (accepted && root_id !== null ? root_id : [])));
-  const failed = (await failedJobs(session, batchId, o.asAdmin ?? false)).filter(({ root_id }) => roots.has(root_id));
-  const cancelled = await cancelledOf(session, batchId, roots, o.asAdmin ?? false);
-  say(
-    `${roots.size - failed.length - cancelled} of ${counted(roots.size, 'retry', 'retries')} completed; the batch is ${batch.state}`,
-  );
-  if (failed.length + cancelled > 0) exitWith(EXIT.refused);
+  const failed = (await failedItems(session, batchId, o.asAdmin)).filter(({ root_id }) => roots.has(root_id));
+  const cancelled = await batchItems(session, batchId, { states: ['terminated'], asAdmin: o.asAdmin });
+  const bad = failed.length + cancelled.filter(({ root_id }) => roots.has(root_id)).length;
+  const retries = counted(roots.size, 'retry', 'retries');
+  say(`${thousands(roots.size - bad)} of ${retries} completed; the batch is ${batch.state}`);
+  if (bad > 0) exitWith(EXIT.refused);
   if (failed.length > 0) say(failuresText(failed, process.stderr.columns ?? 80));
-}
-
-async function cancelledOf(
-  session: Session,
-  batchId: string,
-  roots: ReadonlySet<string>,
-  asAdmin: boolean,
-): Promise<number> {
-  const filter = { batch_id: batchId, state: ['terminated' as const], ...(asAdmin && { as_admin: true }) };
-  const { items } = await allPages((at) => session.call('listJobs', { ...filter, ...at }), Number.POSITIVE_INFINITY);
-  return items.filter(({ root_id }) => roots.has(root_id)).length;
 }

@@ -93,7 +93,7 @@ async function run(method: string, o: RunOptions): Promise<void> {
 }
 
 async function paramsOf(session: Session, method: string, o: RunOptions): Promise<RawJson | undefined> {
-  if (o.paramsFile !== undefined) return new RawJson(readParams(o.paramsFile));
+  if (o.paramsFile !== undefined) return new RawJson(await readParams(o.paramsFile));
   if (o.param === undefined) return undefined;
   const pairs = o.param.map((pair) => splitPair(pair, '--param'));
   const schema = await methodSchema(session, method, o);
@@ -104,9 +104,9 @@ async function paramsOf(session: Session, method: string, o: RunOptions): Promis
   }
 }
 
-function readParams(file: string): string {
+async function readParams(file: string): Promise<string> {
   try {
-    return exactJson(readText(file));
+    return exactJson(await readText(file));
   } catch (error) {
     if (!(error instanceof SyntaxError)) throw error;
     throw new UsageError(`${file === '-' ? 'standard input' : file} is not JSON: ${error.message}`);

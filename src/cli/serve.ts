@@ -4,9 +4,10 @@ import { RepriseError } from '../contract/errors.js';
 import type { RunningServer } from '../server.js';
 import { megabytes, natural, positive } from './options.js';
 import { EXIT, paint, print, say } from './output.js';
+import type { Level } from './serve-log.js';
 import { dataDirOf } from './session.js';
 
-const LEVELS = ['silent', 'error', 'warn', 'info', 'debug'] as const;
+const LEVELS = ['silent', 'error', 'warn', 'info', 'debug'] as const satisfies readonly Level[];
 
 interface ServeOptions {
   readonly port: number;
@@ -16,19 +17,19 @@ interface ServeOptions {
   readonly databasePool?: number;
   readonly cpus?: number;
   readonly memory?: number;
-  readonly logLevel?: (typeof LEVELS)[number];
+  readonly logLevel: Level;
 }
 
 const EXAMPLES = `
-The address is printed on standard output when the server is ready; the log is
-one JSON object a line on standard error. Ctrl-C (or SIGTERM) stops it: running
+The address is printed on standard output when the server is ready; the log
+to standard error, outside of a terminal as one JSON object a line. Ctrl-C (or SIGTERM) stops it: running
 jobs go on, and the next start finds them. A second Ctrl-C ends it at once,
 which loses nothing either.
 
 Examples:
   reprise serve
   reprise serve --data-dir /srv/reprise --cpus 16 --memory 64G
-  reprise serve --port 0 --log-level info   # any free port
+  reprise serve --port 0 --log-level warn   # any free port
   REPRISE_DATABASE_URL=postgres://reprise:secret@db/reprise reprise serve`;
 
 export function addServe(program: Command): void {
@@ -51,7 +52,7 @@ export function addServe(program: Command): void {
     )
     .addOption(new Option('--cpus <n>', 'for jobs (default: all)').argParser(positive))
     .addOption(new Option('--memory <size>', 'for jobs, in MB or 64G (default: 80 %)').argParser(megabytes))
-    .addOption(new Option('--log-level <level>', 'at a terminal warn, else info').choices(LEVELS))
+    .addOption(new Option('--log-level <level>', 'what the log tells').choices(LEVELS).default('info'))
     .addHelpText('after', EXAMPLES)
     .action(serve);
 }
@@ -72,30 +73,16 @@ async function serve(options: ServeOptions): Promise<void> {
 
 async function start(options: ServeOptions, dataDir: string): Promise<RunningServer> {
   const { startServer } = await import('../server.js');
-  const { createLog } = await import('../log.js');
+  const { createServeLog } = await import('./serve-log.js');
   const { host, port, cpus, memory } = options;
-  const level = options.logLevel ?? (process.stderr.isTTY === true ? 'warn' : 'info');
-  const { databaseUrl: url, databasePool: poolSize } = options;
-  const database = url === undefined ? {} : { database: { url, ...(poolSize !== undefined && { poolSize }) } };
+  const log = createServeLog(options.logLevel);
   const limits = { ...(cpus !== undefined && { cpus }), ...(memory !== undefined && { memoryMb: memory }) };
   try {
-    return await startServer({ dataDir, ...database, host, port, ...limits, log: createLog({ level }) });
+    return await startServer({ dataDir, host, port, ...limits, log });
   } catch (error) {
-    throw explained(error, options);
-  }
-}
-
-function explained(error: unknown, { host, port }: ServeOptions): unknown {
-  switch ((error as NodeJS.ErrnoException).code) {
-    case 'EADDRINUSE':
-      return new RepriseError('CONFLICT', `port ${port} of ${host} is in use; choose another with --port, or --port 0`);
-    case 'EACCES':
-      return new RepriseError('FORBIDDEN', `${(error as Error).message}; choose another --port or --data-dir`);
-    case 'EADDRNOTAVAIL':
-    case 'ENOTFOUND':
-      return new RepriseError('INVALID_INPUT', `--host ${host} is no address of this machine`);
-    default:
-      return error;
+    const { code, message } = error as NodeJS.ErrnoException;
+    if (code !== 'EACCES' && code !== 'EROFS' && code !== 'ENOTDIR') throw error;
+    throw new RepriseError('FORBIDDEN', `${dataDir} cannot be written (${message}); choose another with --data-dir`);
   }
 }
 

@@ -1,5 +1,5 @@
 /** How things look as text: columns, paragraphs, times, sizes. Pure; everything is made safe for a terminal. */
-import type { StatusCounts } from '../contract/status.js';
+import { STATUSES, type Status, type StatusCounts } from '../contract/status.js';
 
 /** Escape sequences of terminals: CSI, OSC and the other strings, and two-character ones. */
 // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what this looks for
@@ -105,6 +105,16 @@ export function progress(counts: StatusCounts, items: number): string {
   if (counts.error > 0) parts.push(`${counts.error} failed`);
   if (counts.terminated > 0) parts.push(`${counts.terminated} cancelled`);
   return parts.join(', ');
+}
+
+const WORDS: Readonly<Partial<Record<Status, string>>> = { error: 'failed', terminated: 'cancelled' };
+
+/** `2 completed, 3 failed`: what there is, the ends first. */
+export function tally(counts: StatusCounts): string {
+  const there = [...STATUSES].reverse().filter((status) => counts[status] > 0);
+  const ends = ['completed', 'error', 'terminated', ...there] as Status[];
+  const order = [...new Set(ends)].filter((status) => counts[status] > 0);
+  return order.map((status) => `${thousands(counts[status])} ${WORDS[status] ?? status}`).join(', ') || 'nothing';
 }
 
 const UNITS: readonly (readonly [string, number])[] = [

@@ -21,9 +21,9 @@ interface Look<T> {
   readonly progress: string;
 }
 
-/** Without news it is asked again after this time; with news at most this often. */
-const QUIET_MS = 2000;
-const BUSY_MS = 250;
+/** With news it is asked at most this often; without, seldomer and seldomer, since short jobs end before news can flow. */
+const BUSY_MS = 200;
+const QUIET_MS = [0, 100, 200, 400, 800, 1600];
 
 /** Given the jobs that ended since the last look, as far as events told. */
 type LookAgain<T> = (endedJobs: readonly string[]) => Promise<Look<T>>;
@@ -34,7 +34,7 @@ async function waitFor<T>(session: Session, scope: Scope, left: string, look: Lo
   const news = followNews(session, scope);
   let lost = false;
   try {
-    for (;;) {
+    for (let round = 0; ; round += 1) {
       const seen = await look(news.endedJobs()).catch(ignoreLostServer);
       if (seen === null && !lost) say('the server does not answer; waiting for it to come back (Ctrl-C stops waiting)');
       if (seen !== null && lost) news.reconnect();
@@ -42,7 +42,7 @@ async function waitFor<T>(session: Session, scope: Scope, left: string, look: Lo
       if (seen?.ended !== undefined) return seen.ended;
       if (seen !== null) showProgress(seen.progress);
       await pause(BUSY_MS);
-      await news.next(QUIET_MS - BUSY_MS);
+      await news.next(QUIET_MS[Math.min(round, QUIET_MS.length - 1)] as number);
     }
   } finally {
     news.stop();

@@ -80,11 +80,11 @@ describe('a file', () => {
   const folder = mkdtempSync(join(tmpdir(), 'reprise-jobs-'));
   afterAll(() => rmSync(folder, { recursive: true }));
 
-  it('that is missing, a directory or not UTF-8 is refused with a sentence', () => {
+  it('that is missing, a directory or not UTF-8 is refused with a sentence', async () => {
     writeFileSync(join(folder, 'latin1.csv'), Buffer.from([0x61, 0xe9, 0x0a]));
-    expect(() => readText(join(folder, 'none'))).toThrow('there is no file');
-    expect(() => readText(folder)).toThrow('is a directory');
-    expect(() => readText(join(folder, 'latin1.csv'))).toThrow('is not UTF-8 text');
+    await expect(readText(join(folder, 'none'))).rejects.toThrow('there is no file');
+    await expect(readText(folder)).rejects.toThrow('is a directory');
+    await expect(readText(join(folder, 'latin1.csv'))).rejects.toThrow('is not UTF-8 text');
   });
 
   it('tells its format by its name, or is told', () => {
