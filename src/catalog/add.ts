@@ -81,7 +81,8 @@ async function takeOver(parts: AddParts, version: Version): Promise<AppAdded> {
   const mayFollow = await followsOn(parts, version);
   await parts.mirrors.pin(module, incoming.commit, incoming.directory);
   const movedFrom = await record(parts, version, mayFollow);
-  parts.log('an app version was added', { module, commit: incoming.commit, tag: version.tag, user: version.user });
+  const { repository, tag, user } = version;
+  parts.log('an app version was added', { module, commit: incoming.commit, repository, tag, user });
   return { module, commit: incoming.commit, tag: version.tag ?? null, moved_from: movedFrom };
 }
 

@@ -2,6 +2,7 @@
 
 import { type AnsweredVersion, findAskedVersions, findTags } from '../store/apps.js';
 import type { Db } from '../store/db.js';
+import { chunksOf } from '../store/inputs.js';
 import type { MethodRequest, ResolveCode } from './catalog.js';
 import { type KnownManifest, type KnownMethod, type Manifests, versionKey } from './manifests.js';
 import { parseMethodName, unrecognized } from './method-name.js';
@@ -96,10 +97,19 @@ async function lookUp(db: Db, questions: readonly Question[]): Promise<Map<strin
   return grouped;
 }
 
+/** A server that has just started asks git about each version; a few at a time. */
+const AT_ONCE = 4;
+
 async function whichAreHeld(mirrors: Mirrors, versions: readonly { module: string; commit: string }[]) {
-  const distinct = [...new Map(versions.map((version) => [versionKey(version), version])).entries()];
-  const answers = await Promise.all(distinct.map(([, { module, commit }]) => mirrors.holds(module, commit)));
-  return new Set(distinct.filter((_, index) => answers[index]).map(([key]) => key));
+  const distinct = [...new Map(versions.map((version) => [versionKey(version), version])).values()];
+  const held = new Set<string>();
+  for (const some of chunksOf(distinct, AT_ONCE)) {
+    const answers = await Promise.all(some.map(({ module, commit }) => mirrors.holds(module, commit)));
+    some.forEach((version, index) => {
+      if (answers[index]) held.add(versionKey(version));
+    });
+  }
+  return held;
 }
 
 type TagNames = (module: string) => Promise<string>;

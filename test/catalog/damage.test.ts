@@ -183,7 +183,7 @@ kill -9 $pid; wait $pid; exit 137
     }
     expect(steps).toBeGreaterThan(8);
     expect(readdirSync(appsDir)).toEqual([`${module}.git`]);
-  });
+  }, 240_000);
 });
 
 describe('a git that never answers', () => {

@@ -72,10 +72,7 @@ describe('reprise.json', () => {
     ['{"module":"a","methods":{"m":{"command":"x"}}}', /^methods\.m\.command must be array$/],
     ['{"module":"a","methods":{"m":{"command":["x",1]}}}', /^methods\.m\.command\[1\] must be string$/],
     ['{"module":"a","methods":{"m":{"command":[""]}}}', /^methods\.m\.command\[0\] must name a program$/],
-    [
-      '{"module":"a","methods":{"m":{"command":["a\\u0000b"]}}}',
-      /^methods\.m\.command\[0\] must be a text without NUL$/,
-    ],
+    ['{"module":"a","methods":{"m":{"command":["a\\u0000b"]}}}', /^a text at '0' has a NUL or half a character in it$/],
   ])('%j is refused with a sentence that names the member', (text, sentence) => {
     expect(refused(text)).toMatch(sentence);
   });
@@ -89,6 +86,8 @@ describe('reprise.json', () => {
     [{ env: { 'A=B': 'x' } }, /^methods\.stats\.env has the name "A=B", which must be the name of a variable/],
     [{ env: { REPRISE_URL: 'x' } }, /^methods\.stats\.env has the name "REPRISE_URL"/],
     [{ env: { A: 1 } }, /^methods\.stats\.env\.A must be string$/],
+    [{ description: 'a\u0000' }, /^a text at 'description' has a NUL/],
+    [{ params_schema: { properties: { '\ud800': true } } }, /half a character in it$/],
     [{ params_schema: [] }, /^methods\.stats\.params_schema: it must be a JSON Schema/],
     [{ params_schema: { type: 'objekt' } }, /^methods\.stats\.params_schema: params_schema\.type must be/],
   ])('a method with %j is refused with a sentence that names the member', (method, sentence) => {
