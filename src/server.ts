@@ -105,6 +105,7 @@ async function startParts(options: ServerOptions, closing: (() => unknown)[]) {
     workspaces: auth,
     schedulers: new Map([[scheduler.name, scheduler]]),
     schedulerFor: () => scheduler,
+    otherRunner: null,
     tokens: createDispatchTokens(await ensureSecret(db, 'dispatch-tokens', () => randomBytes(32))),
     ids: createIdSource(Date.now, randomBytes),
     leases: createLeases(db),

@@ -47,8 +47,11 @@ export const JobSpec = Type.Object({
   module: Type.String(),
   method: Type.String(),
   commit: Type.String(),
-  /** A git address (here: the path of a bare mirror) that holds the commit. */
-  repository: Type.String(),
+  /**
+   * A git address (here: the path of a bare mirror) that holds the commit. Null: the command is not the app's but that of a
+   * job runner of its own, which fetches, starts and ends the job itself.
+   */
+  repository: Type.Union([Type.Null(), Type.String()]),
   command: Type.Array(Type.String()),
   env: Type.Record(Type.String(), Type.String()),
   /** The text of input.json, exactly. */

@@ -6,7 +6,7 @@ import { RepriseError } from '../contract/errors.js';
 import type { CancelResult, ItemError } from '../contract/schemas.js';
 import { type FailureClass, TERMINATED_CODES } from '../contract/status.js';
 import { findUnfinishedOfBatch, terminateBatchIfOpen } from '../store/batches.js';
-import { findOpenDispatchesOfJobs } from '../store/dispatches.js';
+import { closeDispatches, findOpenDispatchesOfJobs, type OpenDispatchOfJobRow } from '../store/dispatches.js';
 import { terminateJobs } from '../store/lifecycle.js';
 import { mayAll, usesAdmin } from './authorize.js';
 import type { Context } from './context.js';
@@ -80,13 +80,36 @@ async function terminate(
 }
 
 /**
- * Asks the schedulers to end what runs for these jobs. One that can not be asked now is asked again by the reconciler,
- * which meets an ended job with a live dispatch.
+ * For jobs that have ended: ends what we run for them.
+ *
+ * | the dispatch is                          | what is done                                                     |
+ * | ---------------------------------------- | ---------------------------------------------------------------- |
+ * | of a scheduler that starts nothing       | closed: there is no process to wait for                          |
+ * | another's runner, which has begun        | nothing: it notices by itself, and has the grace to clean up     |
+ * | any other                                | its scheduler is asked to end it; closed when nothing is left    |
+ *
+ * Killed before or while doing it, the reconciler meets ended jobs with open dispatches and does the same.
  */
 export async function cancelDispatchesOf(ctx: Context, jobIds: readonly string[]): Promise<void> {
   const open = await findOpenDispatchesOfJobs(ctx.db, jobIds);
+  const isExternal = (row: OpenDispatchOfJobRow) => ctx.schedulers.get(row.scheduler)?.external === true;
+  await closeDispatches(
+    ctx.db,
+    open.filter(isExternal).map((row) => ({
+      dispatch_id: row.dispatch_id,
+      close_reason: row.status === 'terminated' ? 'canceled' : 'finished',
+    })),
+  );
+  await cancelAtSchedulers(
+    ctx,
+    open.filter((row) => !isExternal(row) && (row.own_runner || !row.started)),
+  );
+}
+
+/** One that can not be asked now is asked again by the reconciler, which meets an ended job with a live dispatch. */
+export async function cancelAtSchedulers(ctx: Context, rows: readonly OpenDispatchOfJobRow[]): Promise<void> {
   for (const [name, scheduler] of ctx.schedulers) {
-    const mine = open.filter((row) => row.scheduler === name).map((row) => row.dispatch_id);
+    const mine = rows.filter((row) => row.scheduler === name).map((row) => row.dispatch_id);
     if (mine.length === 0) continue;
     try {
       await scheduler.cancel(mine);

@@ -6,6 +6,7 @@ import type { ServiceSettings } from '../contract/settings.js';
 import type { Scheduler } from '../schedulers/scheduler.js';
 import type { Db } from '../store/db.js';
 import type { Leases } from './leases.js';
+import type { OtherRunner } from './other-runner.js';
 
 export type Right = 'none' | 'read' | 'write' | 'admin';
 
@@ -30,6 +31,8 @@ export interface Context {
   readonly schedulers: ReadonlyMap<string, Scheduler>;
   /** The scheduler that takes a job with this client group. */
   readonly schedulerFor: (clientGroup: string | null) => Scheduler;
+  /** What schedulers start in place of our runner; null: ours. */
+  readonly otherRunner: OtherRunner | null;
   readonly tokens: DispatchTokens;
   readonly ids: IdSource;
   readonly leases: Leases;

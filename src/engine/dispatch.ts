@@ -15,6 +15,7 @@ import {
 } from '../store/dispatches.js';
 import { type Finish, finishJobs, noteWaitReasons } from '../store/lifecycle.js';
 import type { Context } from './context.js';
+import { startsOurRunner } from './other-runner.js';
 import { unsatisfiable } from './preflight.js';
 
 /** One call's worth: bounds the transaction and the message to the scheduler. */
@@ -97,7 +98,8 @@ interface Claimed {
 
 async function submitClaimed(ctx: Context, scheduler: Scheduler, claimed: readonly Claimed[]): Promise<number> {
   const rows = claimed.map(({ row, dispatchId }) => ({ dispatch_id: dispatchId, job_id: row.job_id }));
-  const opened = await ctx.db.transaction((tx) => openDispatches(tx, rows, scheduler.name, scheduler.host));
+  const ownRunner = startsOurRunner(ctx, scheduler);
+  const opened = await ctx.db.transaction((tx) => openDispatches(tx, rows, scheduler, ownRunner));
   const submissions = claimed.filter(({ dispatchId }) => opened.has(dispatchId)).map((item) => submissionOf(ctx, item));
   if (submissions.length === 0) return 0;
   const outcomes = await scheduler.submitMany(submissions);

@@ -4,10 +4,15 @@ import { RawJson } from '../contract/raw-json.js';
 import { ERROR_CODES, type FailureClass, type Status } from '../contract/status.js';
 import { toStorable } from '../contract/storable.js';
 import type { Queryable } from '../store/db.js';
-import { lockDispatches } from '../store/dispatches.js';
+import {
+  closeDispatches,
+  findOpenDispatchesOfJobs,
+  lockDispatches,
+  type OpenDispatchOfJobRow,
+} from '../store/dispatches.js';
 import { findJobAccess, type JobAccessRow } from '../store/jobs.js';
 import { type Finish, finishJobs, startJobs } from '../store/lifecycle.js';
-import { cancelDispatchesOf } from './cancel.js';
+import { cancelAtSchedulers, cancelDispatchesOf } from './cancel.js';
 import type { Context } from './context.js';
 import type { Actor, FinishByCall } from './engine.js';
 import { findOneJob } from './subjects.js';
@@ -16,16 +21,30 @@ import { reportOfDispatch } from './worker-reports.js';
 export async function start(ctx: Context, actor: Actor, jobId: string, skipEstimation: boolean): Promise<void> {
   const job = await findOneJob(ctx, actor, 'write', jobId, 'started');
   if (actor.dispatchId !== undefined) return startOfDispatch(ctx, actor.dispatchId);
-  const started = await ctx.db.transaction((tx) =>
-    startJobs(tx, [{ job_id: jobId, host: null, estimating: !skipEstimation, actor: actor.user }]),
-  );
-  if (!started.has(jobId)) throw notStartable(jobId, await statusNow(ctx, job));
+  const superseded = await ctx.db.transaction(async (tx) => {
+    const started = await startJobs(tx, [
+      { job_id: jobId, host: null, estimating: !skipEstimation, actor: actor.user },
+    ]);
+    return started.has(jobId) ? closeOwnDispatches(tx, jobId) : null;
+  });
+  if (superseded === null) throw notStartable(jobId, await statusNow(ctx, job));
   ctx.wake('events');
+  await cancelAtSchedulers(ctx, superseded);
 }
 
 async function startOfDispatch(ctx: Context, dispatchId: string): Promise<void> {
   const answer = await reportOfDispatch(ctx, dispatchId, { start: { host: 'external' } });
   if (!answer.ok) throw new RepriseError('CONFLICT', answer.error?.message ?? 'the job can not be started');
+}
+
+/** Somebody else runs the job now. Killed before the scheduler is told, our runner's own start is refused. */
+async function closeOwnDispatches(tx: Queryable, jobId: string): Promise<OpenDispatchOfJobRow[]> {
+  const own = (await findOpenDispatchesOfJobs(tx, [jobId])).filter((row) => row.own_runner);
+  await closeDispatches(
+    tx,
+    own.map((row) => ({ dispatch_id: row.dispatch_id, close_reason: 'superseded' })),
+  );
+  return own;
 }
 
 function notStartable(jobId: string, status: Status): RepriseError {

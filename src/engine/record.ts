@@ -12,6 +12,7 @@ import { keepAnswer } from '../store/requests.js';
 import type { Context } from './context.js';
 import type { Actor, SubmitOptions } from './engine.js';
 import { describeInputs } from './inputs.js';
+import { keepTokens } from './other-runner.js';
 import { sourceObjectsOf } from './preflight.js';
 import { claimOnce } from './repeat.js';
 import { requirementsOf } from './resolve.js';
@@ -40,6 +41,12 @@ export async function recordJobs(
     const jobs = good.map((draft, index) => newJob(ctx, actor, draft, inputs[index]!.input_id, batchId));
     await storeInputs(tx, inputs);
     await addRootJobs(tx, jobs);
+    await keepTokens(
+      ctx,
+      tx,
+      actor,
+      jobs.map((job) => job.job_id),
+    );
     const jobIds = new Map(good.map((draft, index) => [draft.index, jobs[index]!.job_id]));
     const result = answer(drafts, { dryRun: false, requestId: requestId ?? null, batchId, jobIds });
     if (claim !== null) await keepAnswer(tx, claim.requestKey, JSON.stringify(result));

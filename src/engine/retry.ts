@@ -14,6 +14,7 @@ import { forgetAnswer, keepReceipts } from '../store/requests.js';
 import { requireOnJob, usesAdmin } from './authorize.js';
 import type { Context } from './context.js';
 import type { Actor, RetryOptions } from './engine.js';
+import { keepTokens } from './other-runner.js';
 import { readReceipts, retryResult, toReceiptRow } from './receipts.js';
 import { claimOnce, findRepeated } from './repeat.js';
 import { type Checks, checkRetries } from './retry-checks.js';
@@ -153,6 +154,12 @@ async function linkHeads(
     .sort((a, b) => (a.headId < b.headId ? -1 : 1));
   const wanted = heads.map(({ headId }) => ({ head_id: headId, new_id: ctx.ids.next(headId) }));
   const linked = await linkRetries(tx, wanted, actor.user, reason);
+  await keepTokens(
+    ctx,
+    tx,
+    actor,
+    linked.map((row) => row.job_id),
+  );
   const byHead = new Map(linked.map((row) => [row.head_id, row]));
   return new Map(heads.flatMap(({ id, headId }) => (byHead.has(headId) ? [[id, byHead.get(headId)!] as const] : [])));
 }

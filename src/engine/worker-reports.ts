@@ -9,6 +9,7 @@
  * | finish | recorded                        | only its usage           | refused                  |
  * | gone   | see `endOfGone`                 | closes the dispatch      | nothing                  |
  */
+import { RepriseError } from '../contract/errors.js';
 import { ERROR_CODE_OF, isTerminal, type Status } from '../contract/status.js';
 import { isStorable, toStorable } from '../contract/storable.js';
 import type { JobSpec, WorkerAnswer, WorkerReport } from '../contract/worker.js';
@@ -16,7 +17,6 @@ import type { Queryable } from '../store/db.js';
 import {
   type CloseReason,
   closeDispatches,
-  findParams,
   lockDispatches,
   noteReports,
   type ReportedDispatchRow,
@@ -24,6 +24,8 @@ import {
 import { type Finish, finishJobs, requeueJobs, startJobs } from '../store/lifecycle.js';
 import { appendLogs, type StoredLine } from '../store/logs.js';
 import type { Context } from './context.js';
+import { specsOf } from './job-specs.js';
+import { DEFAULT_GRACE_SECONDS } from './other-runner.js';
 
 type Parts = Omit<WorkerReport, 'token'>;
 
@@ -74,7 +76,8 @@ async function carryOut(ctx: Context, named: readonly Named[]): Promise<WorkerAn
   });
   const specs = await specsOfStarted(ctx, answers);
   wakeAfter(ctx, answers);
-  return answers.map((item, index) => toAnswer(item, specs.get(index)));
+  const grace = ctx.otherRunner?.graceSeconds ?? DEFAULT_GRACE_SECONDS;
+  return answers.map((item, index) => toAnswer(item, specs.get(index), grace));
 }
 
 /** Almost always one round: a dispatch that stands in the call twice is carried out in two, in its order. */
@@ -139,7 +142,9 @@ async function carryOutRound(tx: Queryable, items: readonly Reported[]): Promise
 
 async function recordStarts(tx: Queryable, items: readonly Reported[]): Promise<void> {
   const asked = items.filter((item) => item.parts.start !== undefined);
-  const fresh = asked.filter((item) => !item.closed && !item.started);
+  startOthers(asked.filter((item) => !item.row.own_runner));
+  const own = asked.filter((item) => item.row.own_runner);
+  const fresh = own.filter((item) => !item.closed && !item.started);
   const won = await startJobs(
     tx,
     fresh.map((item) => ({
@@ -149,11 +154,20 @@ async function recordStarts(tx: Queryable, items: readonly Reported[]): Promise<
       actor: null,
     })),
   );
-  for (const item of asked) {
+  for (const item of own) {
     if (won.has(item.row.job_id) && fresh.includes(item)) {
       item.started = true;
       item.status = 'running';
     } else if (item.closed || !item.started || isTerminal(item.status)) item.refusal = notStarted(item);
+  }
+}
+
+/** The process is spawned, and the job starts when that process says so (other-runner.ts). */
+function startOthers(asked: readonly Reported[]): void {
+  for (const item of asked) {
+    const isStartable = !isTerminal(item.status) && (item.started || item.status !== 'running');
+    if (item.closed || !isStartable) item.refusal = notStarted(item);
+    else item.started = true;
   }
 }
 
@@ -278,27 +292,15 @@ export function lostFinish(jobId: string): Finish {
 async function specsOfStarted(ctx: Context, items: readonly (Reported | null)[]): Promise<Map<number, JobSpec>> {
   const started = items.filter((item) => item !== null && item.parts.start !== undefined && item.refusal === null);
   if (started.length === 0) return new Map();
-  const executions = await ctx.catalog.executions(
-    started.map((item) => ({ method: item!.row.method, commit: item!.row.app_commit })),
+  const told = await specsOf(
+    ctx,
+    started.map((item) => item!.row),
   );
   const specs = new Map<number, JobSpec>();
-  for (const [at, item] of started.entries()) {
-    const { row, index } = item!;
-    const params = row.started_at === null ? row.params : await findParams(ctx.db, row.job_id);
-    const { module, commit, repository, command, env } = executions[at]!;
-    specs.set(index, {
-      job_id: row.job_id,
-      module,
-      method: row.method,
-      commit,
-      repository,
-      command: [...command],
-      env: { ...env },
-      input: params ?? 'null',
-      timeout_ms: row.timeout_ms,
-      cpus: row.cpus,
-      memory_mb: row.memory_mb,
-    });
+  for (const item of started) {
+    const spec = told.get(item!.row.dispatch_id);
+    if (spec instanceof RepriseError) item!.refusal = { code: spec.code, message: spec.message };
+    else if (spec !== undefined) specs.set(item!.index, spec);
   }
   return specs;
 }
@@ -309,12 +311,13 @@ function wakeAfter(ctx: Context, items: readonly (Reported | null)[]): void {
   if (said.length > 0) ctx.wake('events');
 }
 
-function toAnswer(item: Reported | null, job: JobSpec | undefined): WorkerAnswer {
+function toAnswer(item: Reported | null, job: JobSpec | undefined, grace: number): WorkerAnswer {
   if (item === null) {
     const error = { code: 'UNAUTHENTICATED', message: 'this token is not of any dispatch here; give the job up' };
     return { ok: false, error, canceled: true, logs_received: 0 };
   }
-  const over = item.closed || item.close !== null || isTerminal(item.status);
+  const hasGrace = !item.row.own_runner && item.started && (item.row.ended_for ?? 0) < grace;
+  const over = item.closed || item.close !== null || (isTerminal(item.status) && !hasGrace);
   return {
     ok: item.refusal === null,
     ...(item.refusal !== null && { error: item.refusal }),

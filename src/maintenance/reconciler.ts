@@ -12,6 +12,7 @@
  */
 import { isTerminal } from '../contract/status.js';
 import type { Context } from '../engine/context.js';
+import { DEFAULT_GRACE_SECONDS } from '../engine/other-runner.js';
 import { lostFinish } from '../engine/worker-reports.js';
 import type { DispatchState, Scheduler } from '../schedulers/scheduler.js';
 import {
@@ -59,7 +60,7 @@ async function reconcile(
   for (const row of gone) goneBefore.add(row.dispatch_id);
 
   await adopt(ctx, scheduler, alive);
-  await cancelEnded(scheduler, alive);
+  await cancelEnded(ctx, scheduler, alive);
   await closeGone(ctx, believed);
   for (const row of believed) goneBefore.delete(row.dispatch_id);
 }
@@ -79,9 +80,12 @@ async function adopt(ctx: Context, scheduler: Scheduler, alive: readonly OpenDis
   ctx.wake('events');
 }
 
-async function cancelEnded(scheduler: Scheduler, alive: readonly OpenDispatchRow[]): Promise<void> {
+async function cancelEnded(ctx: Context, scheduler: Scheduler, alive: readonly OpenDispatchRow[]): Promise<void> {
+  const grace = ctx.otherRunner?.graceSeconds ?? DEFAULT_GRACE_SECONDS;
+  const hasGrace = (row: OpenDispatchRow) =>
+    !row.own_runner && scheduler.external !== true && row.started_at !== null && (row.ended_for ?? 0) < grace;
   // an end that was reported a moment ago is followed by "gone" on its own; asking twice does no harm
-  const ended = alive.filter((row) => isTerminal(row.status)).map((row) => row.dispatch_id);
+  const ended = alive.filter((row) => isTerminal(row.status) && !hasGrace(row)).map((row) => row.dispatch_id);
   if (ended.length > 0) await scheduler.cancel(ended);
 }
 

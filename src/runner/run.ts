@@ -13,6 +13,7 @@ import type { Checkouts } from './checkout.js';
 import { environmentOf, findProgram, inCheckout } from './environment.js';
 import { LastWords } from './last-words.js';
 import type { LogSpool } from './log-spool.js';
+import { isOther, outcomeOfOther, runnerLog } from './other-runner.js';
 import { notRun, outcomeOf } from './outcome.js';
 import { type Exit, runToEnd } from './process.js';
 import type { Channel } from './reporter.js';
@@ -83,6 +84,7 @@ async function orCanceled(canceled: AbortSignal, waited: Promise<void>): Promise
 }
 
 async function fetch({ checkouts }: Machine, job: JobSpec): Promise<string | FinishReport> {
+  if (job.repository === null) return '';
   try {
     return await checkouts.get(job.repository, job.commit);
   } catch (error) {
@@ -109,7 +111,7 @@ async function execute(machine: Machine, dispatch: Dispatch, job: JobSpec, check
       timeoutMs: job.timeout_ms,
       canceled: dispatch.canceled,
       onStarted: dispatch.onStarted,
-      sink: sinkOf(dispatch, words),
+      sink: isOther(job) ? runnerLog(directory, words) : sinkOf(dispatch, words),
     });
     return collect(machine, dispatch, job, { exit, cgroup, directory, words });
   } catch (error) {
@@ -128,8 +130,9 @@ interface Over {
 
 function collect(machine: Machine, { id }: Dispatch, job: JobSpec, over: Over): FinishReport {
   const usage = over.cgroup.usage();
-  const finish = outcomeOf({ ...over, usage, timeoutMs: job.timeout_ms, memoryMb: job.memory_mb });
-  const failed = finish.failure_class !== undefined;
+  const ran = { ...over, usage, timeoutMs: job.timeout_ms, memoryMb: job.memory_mb };
+  const finish = isOther(job) ? outcomeOfOther(ran) : outcomeOf(ran);
+  const failed = isOther(job) ? over.exit.code !== 0 : finish.failure_class !== undefined;
   if (failed) machine.log('a job failed', { job: job.job_id, why: finish.error_message, directory: over.directory });
   else machine.directories.remove(id);
   return finish;

@@ -60,6 +60,8 @@ export interface Scheduler {
   readonly name: string;
   /** Identifies this machine's scheduler in `dispatches.scheduler_host`; null where any server may ask it. */
   readonly host: string | null;
+  /** It starts nothing: anyone who may can start its jobs, and a dispatch ends with its job. */
+  readonly external?: true;
   limits(): Limits;
   start(): Promise<void>;
   stop(): Promise<void>;

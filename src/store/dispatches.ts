@@ -95,11 +95,11 @@ const openDispatchesIfCreated = statement<{ dispatch_id: string }>(
     order by t.job_id
     for share of j
   ), opened as (
-    insert into dispatches (dispatch_id, job_id, dispatch_number, scheduler, scheduler_host)
+    insert into dispatches (dispatch_id, job_id, dispatch_number, scheduler, scheduler_host, own_runner)
     select
       dispatch_id, job_id,
       1 + coalesce((select max(d.dispatch_number) from dispatches d where d.job_id = wanted.job_id), 0),
-      $2::text, $3::text
+      $2::text, $3::text, $4::boolean
     from wanted
     on conflict do nothing
     returning dispatch_id, job_id, dispatch_number
@@ -120,10 +120,11 @@ const openDispatchesIfCreated = statement<{ dispatch_id: string }>(
 export async function openDispatches(
   tx: Queryable,
   rows: readonly { dispatch_id: string; job_id: string }[],
-  scheduler: string,
-  host: string | null,
+  scheduler: { readonly name: string; readonly host: string | null },
+  ownRunner: boolean,
 ): Promise<Set<string>> {
-  const opened = await tx.query(openDispatchesIfCreated, [JSON.stringify(rows), scheduler, host]);
+  const { name, host } = scheduler;
+  const opened = await tx.query(openDispatchesIfCreated, [JSON.stringify(rows), name, host, ownRunner]);
   return new Set(opened.map((row) => row.dispatch_id));
 }
 
@@ -207,8 +208,12 @@ export interface OpenDispatchRow {
   readonly submitted_at: Date | null;
   readonly started_at: Date | null;
   readonly scheduler_id: string | null;
+  /** False: somebody else's runner carries it out. */
+  readonly own_runner: boolean;
   /** Seconds since it was opened, by the database's clock. */
   readonly age: number;
+  /** Seconds since its job ended; null before. */
+  readonly ended_for: number | null;
 }
 
 const selectOpenDispatches = statement<OpenDispatchRow>(
@@ -216,7 +221,9 @@ const selectOpenDispatches = statement<OpenDispatchRow>(
   `
   select
     d.dispatch_id, d.job_id, j.status, d.submitted_at, d.started_at, d.scheduler_id,
-    extract(epoch from now() - d.opened_at)::float8 as age
+    d.own_runner,
+    extract(epoch from now() - d.opened_at)::float8 as age,
+    extract(epoch from now() - j.finished_at)::float8 as ended_for
   from dispatches d
   join jobs j on j.job_id = d.job_id
   where d.closed_at is null and d.scheduler = $1::text and d.scheduler_host is not distinct from $2::text
@@ -227,12 +234,22 @@ export function findOpenDispatches(db: Queryable, scheduler: string, host: strin
   return db.query(selectOpenDispatches, [scheduler, host]);
 }
 
-const selectOpenDispatchesOfJobs = statement<{ dispatch_id: string; scheduler: string; submitted: boolean }>(
+export interface OpenDispatchOfJobRow {
+  readonly dispatch_id: string;
+  readonly job_id: string;
+  readonly scheduler: string;
+  readonly own_runner: boolean;
+  readonly started: boolean;
+  readonly status: Status;
+}
+
+const selectOpenDispatchesOfJobs = statement<OpenDispatchOfJobRow>(
   'select_open_dispatches_of_jobs',
   `
-  select dispatch_id, scheduler, submitted_at is not null as submitted
-  from dispatches
-  where closed_at is null and job_id = any($1::text[])`,
+  select d.dispatch_id, d.job_id, d.scheduler, d.own_runner, d.started_at is not null as started, j.status
+  from dispatches d
+  join jobs j on j.job_id = d.job_id
+  where d.closed_at is null and d.job_id = any($1::text[])`,
 );
 
 export function findOpenDispatchesOfJobs(db: Queryable, jobIds: readonly string[]) {
@@ -295,6 +312,14 @@ export interface ReportedDispatchRow {
   readonly timeout_ms: number;
   readonly cpus: number;
   readonly memory_mb: number;
+  readonly own_runner: boolean;
+  readonly scheduler_id: string | null;
+  readonly scheduler_options: string;
+  readonly client_group: string | null;
+  readonly batch_id: string | null;
+  readonly parent_job_id: string | null;
+  /** Seconds since the job ended; null before. */
+  readonly ended_for: number | null;
 }
 
 const lockReportedDispatches = statement<ReportedDispatchRow>(
@@ -303,7 +328,8 @@ const lockReportedDispatches = statement<ReportedDispatchRow>(
   select
     d.dispatch_id, d.job_id, d.started_at, d.closed_at, d.logs_received, j.status, j.method, j.app_commit,
     case when d.started_at is null then i.params end as params,
-    j.timeout_ms, j.cpus, j.memory_mb
+    j.timeout_ms, j.cpus, j.memory_mb, d.own_runner, d.scheduler_id, j.scheduler_options, j.client_group, j.batch_id,
+    j.parent_job_id, extract(epoch from now() - j.finished_at)::float8 as ended_for
   from dispatches d
   join jobs j on j.job_id = d.job_id
   join inputs i on i.input_id = j.input_id

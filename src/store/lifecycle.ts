@@ -95,6 +95,10 @@ const finishJobsIfUnfinished = statement<{ job_id: string }>(
       )::text
     from finished
     order by job_id
+  ), forgotten as (
+    delete from job_tokens t
+    using finished f
+    where t.job_id = f.job_id
   )
   select job_id
   from finished`,
@@ -145,6 +149,10 @@ const terminateJobsIfUnfinished = statement<{ job_id: string }>(
       json_build_object('previous_status', previous_status, 'terminated_code', $2::integer)::text
     from ended
     order by job_id
+  ), forgotten as (
+    delete from job_tokens t
+    using ended e
+    where t.job_id = e.job_id
   )
   select job_id
   from ended`,

@@ -104,7 +104,7 @@ export const alice: Actor = { user: 'alice', admin: 'none', asAdmin: false };
 export const bob: Actor = { user: 'bob', admin: 'none', asAdmin: false };
 export const admin: Actor = { user: 'root', admin: 'write', asAdmin: true };
 
-export function openEngine(db: Db) {
+export function openEngine(db: Db, parts: Partial<Context> = {}) {
   const scheduler = new HandScheduler();
   const catalog = fixedCatalog();
   const rights = new Map<string, Right>();
@@ -120,6 +120,7 @@ export function openEngine(db: Db) {
     },
     schedulers: new Map([[scheduler.name, scheduler]]),
     schedulerFor: () => scheduler,
+    otherRunner: null,
     tokens: {
       mint: (id) => `t-${id}`,
       verify: (token) => (/^t-[0-9a-f]{24}$/.test(token) ? token.slice(2) : null),
@@ -130,6 +131,7 @@ export function openEngine(db: Db) {
     wake: wake.wake,
     onEvents: (listener) => wake.on('events', listener),
     log: () => {},
+    ...parts,
   };
   const engine = createEngine(ctx);
   const dispatcher = createDispatcher(ctx);
