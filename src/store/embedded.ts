@@ -1,48 +1,74 @@
-/** PGlite in this process; to be replaced by the worker. */
-
-import { mkdirSync } from 'node:fs';
-import { join } from 'node:path';
-import { PGlite, types } from '@electric-sql/pglite';
-import { type Db, DbError, type Param, type Queryable, type Statement } from './db.js';
+/** The embedded database: PGlite in a thread of its own, made fit for a service (docs/adr/0005). */
+import { mkdirSync, realpathSync } from 'node:fs';
+import type { Db } from './db.js';
+import { prepareDirectory } from './embedded-directory.js';
+import { lockDirectory } from './embedded-lock.js';
+import { createSession, type Session } from './embedded-session.js';
+import { startThread, type Thread } from './embedded-thread.js';
+import { startUpkeep, type Upkeep } from './embedded-upkeep.js';
 import { createExclusively } from './exclusively.js';
 
-const text = (value: string) => value;
-const parsers = { [types.INT8]: Number, [types.NUMERIC]: Number, [types.JSON]: text, [types.JSONB]: text };
-
-interface Runner {
-  query<Row>(text: string, params: unknown[], options: object): Promise<{ rows: Row[] }>;
+export interface EmbeddedOptions {
+  /** Holds the lock and, in `pg`, the database. Made if missing. */
+  readonly dataDir: string;
+  /** The database has ended by itself, or the directory is another's now. Every call is refused from then on. */
+  readonly onFatal?: (error: unknown) => void;
 }
 
-function queryable(runner: Runner): Queryable {
-  return {
-    async query<Row>(statement: Statement<Row>, params: readonly Param[] = []): Promise<Row[]> {
-      try {
-        return (await runner.query<Row>(statement.text, [...params], { parsers })).rows;
-      } catch (error) {
-        const { message, code, constraint } = error as { message: string; code?: string; constraint?: string };
-        throw new DbError(message, code ?? 'XX000', constraint, statement.name, { cause: error });
-      }
-    },
-  };
+export interface EmbeddedDb extends Db {
+  /** How often the disk was told to keep what was written. */
+  syncs(): number;
+  readonly upkeep: Pick<Upkeep, 'runOnce'>;
 }
 
-export async function openEmbeddedDb({
-  dataDir,
-}: {
-  dataDir: string;
-  onFatal?: (error: unknown) => void;
-}): Promise<Db> {
-  mkdirSync(join(dataDir, 'pg'), { recursive: true });
-  const pg = await PGlite.create({ dataDir: join(dataDir, 'pg') });
+/** Throws DATA_DIR_IN_USE when another process has the directory, CONFLICT when another PostgreSQL wrote it. */
+export async function openEmbeddedDb({ dataDir, onFatal = () => undefined }: EmbeddedOptions): Promise<EmbeddedDb> {
+  mkdirSync(dataDir, { recursive: true, mode: 0o700 });
+  let thread: Thread | undefined;
+  const lock = await lockDirectory(realpathSync(dataDir), (error) => {
+    if (thread === undefined) onFatal(error);
+    else thread.fail(error);
+  });
+  try {
+    thread = await startThread(await prepareDirectory(dataDir), onFatal);
+    const session = createSession(thread);
+    const upkeep = startUpkeep(session);
+    const close = async () => {
+      upkeep.stop();
+      await session.close();
+      await lock.release();
+    };
+    return seam(session, thread, upkeep, close);
+  } catch (error) {
+    await lock.release();
+    throw error;
+  }
+}
+
+function seam(session: Session, thread: Thread, upkeep: Upkeep, close: () => Promise<void>): EmbeddedDb {
+  const handlers = new Map<string, Set<(payload: string) => void>>();
+  session.onNotification((channel, payload) => {
+    for (const handler of handlers.get(channel) ?? []) queueMicrotask(() => handler(payload));
+  });
   return {
     kind: 'embedded',
-    ...queryable(pg as unknown as Runner),
-    transaction: (work) => pg.transaction((tx) => work(queryable(tx as unknown as Runner))) as never,
-    script: async (sql) => {
-      await pg.transaction((tx) => tx.exec(sql));
+    query: (statement, params) => session.query(statement, params),
+    transaction: (work) => session.transaction(work),
+    script: (sql) => session.script(sql),
+    async listen(channel, handler) {
+      const those = handlers.get(channel) ?? new Set();
+      handlers.set(channel, those.add(handler));
+      if (those.size === 1) await session.command(`listen ${quoted(channel)}`);
+      return async () => {
+        if (!those.delete(handler) || those.size > 0) return;
+        await session.command(`unlisten ${quoted(channel)}`);
+      };
     },
-    listen: async (channel, handler) => pg.listen(channel, handler),
     exclusively: createExclusively(),
-    close: () => pg.close(),
+    close,
+    syncs: () => thread.syncs(),
+    upkeep,
   };
 }
+
+const quoted = (name: string): string => `"${name.replaceAll('"', '""')}"`;
