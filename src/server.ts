@@ -18,9 +18,11 @@ import type { Context } from './engine/context.js';
 import { createEngine } from './engine/create-engine.js';
 import { createDispatcher } from './engine/dispatch.js';
 import { createLeases } from './engine/leases.js';
-import { createWake } from './engine/wake.js';
+import { spreadHints } from './engine/spread-hints.js';
+import { createWake, type Wake } from './engine/wake.js';
 import type { Log } from './log.js';
 import { every } from './maintenance/every.js';
+import { createHosts, type Hosts } from './maintenance/hosts.js';
 import { createReconciler } from './maintenance/reconciler.js';
 import { createMetrics } from './metrics.js';
 import { createLocalScheduler } from './schedulers/local.js';
@@ -44,6 +46,8 @@ export interface ServerOptions {
   /** What jobs may use on this machine; by default all cpus and 80 % of the memory. */
   readonly cpus?: number;
   readonly memoryMb?: number;
+  /** How long other servers on the database wait for a sign of life before they give up this machine's jobs; 5 minutes. */
+  readonly hostLeaseMs?: number;
   /** Bytes; 64 MB unless told. */
   readonly bodyLimit?: number;
   readonly log: Log;
@@ -65,6 +69,8 @@ export interface RunningServer {
 
 const MIGRATIONS = fileURLToPath(new URL('../migrations', import.meta.url));
 const MEGABYTE = 1024 * 1024;
+/** Longer than an upgrade of the server or a restart of its machine. */
+const HOST_LEASE_MS = 5 * 60_000;
 
 export async function startServer(options: ServerOptions): Promise<RunningServer> {
   const closing: (() => unknown)[] = [];
@@ -94,10 +100,18 @@ async function startParts(options: ServerOptions, closing: (() => unknown)[]) {
     url: () => url,
     cpus: options.cpus ?? availableParallelism(),
     memoryMb: options.memoryMb ?? Math.floor((totalmem() / MEGABYTE) * 0.8),
-    hostName: hostname(),
+    hostName: hostIdOf(dataDir),
     log: toLog(log),
   });
-  const wake = createWake({ dispatch: 5, events: 50 });
+  const wake = createWake({ dispatch: 5, events: 50, cancel: 50 });
+  const hosts = createHosts({
+    db,
+    scheduler,
+    url: () => url,
+    leaseMs: options.hostLeaseMs ?? HOST_LEASE_MS,
+    now: () => performance.now(),
+    log: toLog(log),
+  });
   const settings = DEFAULT_SETTINGS;
   const ctx: Context = {
     db,
@@ -105,6 +119,7 @@ async function startParts(options: ServerOptions, closing: (() => unknown)[]) {
     workspaces: auth,
     schedulers: new Map([[scheduler.name, scheduler]]),
     schedulerFor: () => scheduler,
+    limitsOf: hosts.limitsOf,
     otherRunner: null,
     tokens: createDispatchTokens(await ensureSecret(db, 'dispatch-tokens', () => randomBytes(32))),
     ids: createIdSource(Date.now, randomBytes),
@@ -134,7 +149,7 @@ async function startParts(options: ServerOptions, closing: (() => unknown)[]) {
   url = listening.url;
   closing.push(() => listening.close());
 
-  await startLoops(ctx, wake, closing);
+  await startLoops(ctx, wake, hosts, closing);
   const adminTokenFile = await writeAdminToken(auth, dataDir);
   const serverFile = join(dataDir, 'server.json');
   writeWhole(serverFile, JSON.stringify({ url, pid: process.pid }));
@@ -147,23 +162,43 @@ function openDb({ database, dataDir, log }: ServerOptions): Promise<Db> {
   return openEmbeddedDb({ dataDir, onFatal: (error) => dieOf(error, log) });
 }
 
-async function startLoops(ctx: Context, wake: ReturnType<typeof createWake>, closing: (() => unknown)[]) {
+async function startLoops(ctx: Context, wake: Wake, hosts: Hosts, closing: (() => unknown)[]) {
+  // before anything is dispatched here: what has no lease is given up by other servers
+  await hosts.renew();
+  if (ctx.db.kind === 'postgres') closing.push(await spreadHints(ctx.db, wake, randomBytes(8).toString('hex')));
   const dispatcher = createDispatcher(ctx);
   const reconciler = createReconciler(ctx, dispatcher.underWay);
   const { log } = ctx;
   const dispatching = every({ name: 'dispatch', intervalMs: 2_000, run: dispatcher.runOnce, log });
   const reconciling = every({ name: 'reconcile', intervalMs: 5_000, run: reconciler.runOnce, log });
   const renewing = every({ name: 'leases', intervalMs: 5_000, run: ctx.leases.flush, log });
+  const { intervalMs } = hosts;
+  const living = every({ name: 'host lease', intervalMs, run: hosts.renew, log });
+  const takingOver = every({ name: 'take over', intervalMs, run: () => hosts.takeOver(ctx), log });
   for (const scheduler of ctx.schedulers.values()) {
     scheduler.onChange(() => ctx.wake('dispatch'));
     await scheduler.start();
     closing.push(() => scheduler.stop());
   }
   wake.on('dispatch', dispatching.nudge);
-  for (const loop of [dispatching, reconciling, renewing]) {
+  wake.on('cancel', reconciling.nudge);
+  for (const loop of [dispatching, reconciling, renewing, living, takingOver]) {
     loop.start();
     closing.push(() => loop.stop());
   }
+}
+
+/**
+ * The name under which this directory's jobs are recorded. It stays with the directory, whatever the machine is called, so
+ * that a server started again finds its jobs; two directories on one machine have two names.
+ */
+function hostIdOf(dataDir: string): string {
+  const file = join(dataDir, 'host-id');
+  const known = readIfThere(file);
+  if (known) return known;
+  const made = `${hostname()}-${randomBytes(3).toString('hex')}`;
+  writeWhole(file, `${made}\n`);
+  return made;
 }
 
 /** The token of the machine's owner: made anew if its file is missing or is no longer good. */

@@ -106,10 +106,15 @@ export async function cancelDispatchesOf(ctx: Context, jobIds: readonly string[]
   );
 }
 
-/** One that can not be asked now is asked again by the reconciler, which meets an ended job with a live dispatch. */
+/**
+ * One that can not be asked now is asked again by the reconciler, which meets an ended job with a live dispatch. What another
+ * server's machine has, that server is hinted to look for in the same way.
+ */
 export async function cancelAtSchedulers(ctx: Context, rows: readonly OpenDispatchOfJobRow[]): Promise<void> {
+  const isOurs = (row: OpenDispatchOfJobRow) => row.scheduler_host === ctx.schedulers.get(row.scheduler)?.host;
+  if (!rows.every(isOurs)) ctx.wake('cancel');
   for (const [name, scheduler] of ctx.schedulers) {
-    const mine = rows.filter((row) => row.scheduler === name).map((row) => row.dispatch_id);
+    const mine = rows.filter((row) => row.scheduler === name && isOurs(row)).map((row) => row.dispatch_id);
     if (mine.length === 0) continue;
     try {
       await scheduler.cancel(mine);

@@ -3,10 +3,11 @@ import type { Catalog } from '../catalog/catalog.js';
 import type { IdSource } from '../contract/ids.js';
 import type { Secret } from '../contract/secret.js';
 import type { ServiceSettings } from '../contract/settings.js';
-import type { Scheduler } from '../schedulers/scheduler.js';
+import type { Limits, Scheduler } from '../schedulers/scheduler.js';
 import type { Db } from '../store/db.js';
 import type { Leases } from './leases.js';
 import type { OtherRunner } from './other-runner.js';
+import type { Hint } from './wake.js';
 
 export type Right = 'none' | 'read' | 'write' | 'admin';
 
@@ -33,12 +34,14 @@ export interface Context {
   readonly schedulerFor: (clientGroup: string | null) => Scheduler;
   /** What schedulers start in place of our runner; null: ours. */
   readonly otherRunner: OtherRunner | null;
+  /** The largest single job of each machine whose server is alive, this one's among them. */
+  readonly limitsOf: (scheduler: Scheduler) => readonly Limits[];
   readonly tokens: DispatchTokens;
   readonly ids: IdSource;
   readonly leases: Leases;
   readonly settings: ServiceSettings;
-  /** `dispatch`: there may be something to hand over. `events`: something was written to the record. */
-  readonly wake: (what: 'dispatch' | 'events') => void;
+  /** Heard by every server on this database. */
+  readonly wake: (what: Hint) => void;
   readonly onEvents: (listener: () => void) => () => void;
   readonly log: (message: string, detail?: object) => void;
 }

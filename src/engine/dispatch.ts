@@ -40,23 +40,32 @@ export function createDispatcher(ctx: Context): Dispatcher {
   };
 }
 
+interface Round {
+  readonly handed: number;
+  /** Claimed by another server between our look and our claim. */
+  readonly lost: number;
+}
+
+const NOTHING: Round = { handed: 0, lost: 0 };
+
+/** Who lost a claim looks again: there may be others for the room that is still free. */
 async function drain(ctx: Context, scheduler: Scheduler, underWay: Set<string>): Promise<number> {
   let handed = 0;
   for (;;) {
     const round = await handOver(ctx, scheduler, underWay);
-    handed += round;
-    if (round === 0) return handed;
+    handed += round.handed;
+    if (round.handed + round.lost === 0) return handed;
   }
 }
 
-async function handOver(ctx: Context, scheduler: Scheduler, underWay: Set<string>): Promise<number> {
+async function handOver(ctx: Context, scheduler: Scheduler, underWay: Set<string>): Promise<Round> {
   const capacity = await scheduler.capacity();
-  if (capacity.jobs <= 0) return 0;
+  if (capacity.jobs <= 0) return NOTHING;
   const most = Math.min(capacity.jobs, MOST_AT_ONCE);
   const candidates = await findDispatchCandidates(ctx.db, scheduler.name, most);
-  const chosen = choose(ctx, candidates, capacity);
+  const chosen = choose(ctx, scheduler, candidates, capacity);
   if (chosen.waiting.length > 0) await noteWaitReasons(ctx.db, chosen.waiting);
-  if (chosen.fitting.length === 0) return 0;
+  if (chosen.fitting.length === 0) return NOTHING;
   const claimed = chosen.fitting.map((row) => ({ row, dispatchId: ctx.ids.next() }));
   for (const { dispatchId } of claimed) underWay.add(dispatchId);
   try {
@@ -68,11 +77,13 @@ async function handOver(ctx: Context, scheduler: Scheduler, underWay: Set<string
 
 /**
  * Takes in fair order and stops at the first that does not fit now, so that a large job is not passed by for ever. Those
- * that could never fit (the machine shrank) are passed by and say why.
+ * that could never fit (the machine shrank) are passed by and say why; those that only another machine can take are left
+ * to it.
  */
-function choose(ctx: Context, candidates: readonly CandidateRow[], capacity: Capacity) {
+function choose(ctx: Context, scheduler: Scheduler, candidates: readonly CandidateRow[], capacity: Capacity) {
   const fitting: CandidateRow[] = [];
   const waiting: { job_id: string; wait_reason: string | null }[] = [];
+  const own = scheduler.limits();
   let { cpus, memoryMb } = capacity;
   for (const row of candidates) {
     const never = unsatisfiable(ctx, row.cpus, row.memory_mb, row.client_group);
@@ -80,6 +91,7 @@ function choose(ctx: Context, candidates: readonly CandidateRow[], capacity: Cap
       waiting.push({ job_id: row.job_id, wait_reason: never });
       continue;
     }
+    if (row.cpus > own.cpus || row.memory_mb > own.memoryMb) continue;
     if (row.cpus > cpus || row.memory_mb > memoryMb) {
       waiting.push({ job_id: row.job_id, wait_reason: capacity.reason ?? 'waiting for free cpus or memory' });
       break;
@@ -96,16 +108,17 @@ interface Claimed {
   readonly dispatchId: string;
 }
 
-async function submitClaimed(ctx: Context, scheduler: Scheduler, claimed: readonly Claimed[]): Promise<number> {
+async function submitClaimed(ctx: Context, scheduler: Scheduler, claimed: readonly Claimed[]): Promise<Round> {
   const rows = claimed.map(({ row, dispatchId }) => ({ dispatch_id: dispatchId, job_id: row.job_id }));
   const ownRunner = startsOurRunner(ctx, scheduler);
   const opened = await ctx.db.transaction((tx) => openDispatches(tx, rows, scheduler, ownRunner));
   const submissions = claimed.filter(({ dispatchId }) => opened.has(dispatchId)).map((item) => submissionOf(ctx, item));
-  if (submissions.length === 0) return 0;
+  const lost = claimed.length - submissions.length;
+  if (submissions.length === 0) return { handed: 0, lost };
   const outcomes = await scheduler.submitMany(submissions);
   await recordOutcomes(ctx, scheduler, submissions, outcomes);
   ctx.wake('events');
-  return outcomes.filter((outcome) => outcome.outcome === 'accepted').length;
+  return { handed: outcomes.filter((outcome) => outcome.outcome === 'accepted').length, lost };
 }
 
 function submissionOf(ctx: Context, { row, dispatchId }: Claimed): Submission {

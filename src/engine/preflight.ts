@@ -56,13 +56,17 @@ function checkRequirements(ctx: Context, draft: Draft): void {
 /** Why no machine here could ever run this, or null. */
 export function unsatisfiable(ctx: Context, cpus: number, memoryMb: number, clientGroup: string | null): string | null {
   const scheduler = ctx.schedulerFor(clientGroup);
-  const limits = scheduler.limits();
-  if (cpus > limits.cpus)
-    return `${cpus} cpus asked, but the ${scheduler.name} scheduler has ${limits.cpus}; ask for less`;
-  if (memoryMb > limits.memoryMb) {
-    return `${memoryMb} MB of memory asked, but the ${scheduler.name} scheduler has ${limits.memoryMb} MB; ask for less`;
+  const offers = ctx.limitsOf(scheduler);
+  if (offers.some((offer) => cpus <= offer.cpus && memoryMb <= offer.memoryMb)) return null;
+  const most = {
+    cpus: Math.max(...offers.map((offer) => offer.cpus)),
+    memoryMb: Math.max(...offers.map((offer) => offer.memoryMb)),
+  };
+  if (cpus > most.cpus) return `${cpus} cpus asked, but the ${scheduler.name} scheduler has ${most.cpus}; ask for less`;
+  if (memoryMb > most.memoryMb) {
+    return `${memoryMb} MB of memory asked, but the ${scheduler.name} scheduler has ${most.memoryMb} MB; ask for less`;
   }
-  return null;
+  return `${cpus} cpus and ${memoryMb} MB asked, but no machine of the ${scheduler.name} scheduler has both; ask for less`;
 }
 
 function refuse(draft: Draft, code: ErrorCode, message: string): void {

@@ -272,8 +272,10 @@ async function recordLost(tx: Queryable, gone: readonly Reported[]): Promise<voi
 }
 
 /** A start is recorded and the end never came: `error`, class platform, never silently run again. */
-export function lostFinish(jobId: string): Finish {
-  const message = 'the job was lost: its process is gone and it left no result (the machine or the runner died)';
+export function lostFinish(
+  jobId: string,
+  message = 'the job was lost: its process is gone and it left no result (the machine or the runner died)',
+): Finish {
   return {
     job_id: jobId,
     status: 'error',

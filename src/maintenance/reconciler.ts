@@ -15,15 +15,8 @@ import type { Context } from '../engine/context.js';
 import { DEFAULT_GRACE_SECONDS } from '../engine/other-runner.js';
 import { lostFinish } from '../engine/worker-reports.js';
 import type { DispatchState, Scheduler } from '../schedulers/scheduler.js';
-import {
-  type CloseReason,
-  closeDispatches,
-  findOpenDispatches,
-  lockDispatches,
-  markQueued,
-  type OpenDispatchRow,
-} from '../store/dispatches.js';
-import { finishJobs, requeueJobs } from '../store/lifecycle.js';
+import { findOpenDispatches, markQueued, type OpenDispatchRow } from '../store/dispatches.js';
+import { giveUpDispatches } from './give-up.js';
 
 /** Another replica may be between opening and submitting. */
 const SUBMISSION_SECONDS = 15;
@@ -91,30 +84,8 @@ async function cancelEnded(ctx: Context, scheduler: Scheduler, alive: readonly O
 
 async function closeGone(ctx: Context, gone: readonly OpenDispatchRow[]): Promise<void> {
   if (gone.length === 0) return;
-  await ctx.db.transaction(async (tx) => {
-    // locked and read again: a report may have come in since
-    const rows = (await lockDispatches(tx, gone.map((row) => row.dispatch_id).sort())).filter(
-      (row) => row.closed_at === null,
-    );
-    const lost = rows.filter((row) => !isTerminal(row.status));
-    await finishJobs(
-      tx,
-      lost.filter((row) => row.started_at !== null).map((row) => lostFinish(row.job_id)),
-    );
-    await requeueJobs(
-      tx,
-      lost.filter((row) => row.started_at === null).map((row) => row.job_id),
-    );
-    await closeDispatches(
-      tx,
-      rows.map((row) => ({ dispatch_id: row.dispatch_id, close_reason: closeReason(row.status) })),
-    );
-  });
+  const ids = gone.map((row) => row.dispatch_id);
+  await ctx.db.transaction((tx) => giveUpDispatches(tx, ids, lostFinish));
   ctx.wake('dispatch');
   ctx.wake('events');
-}
-
-function closeReason(status: OpenDispatchRow['status']): CloseReason {
-  if (status === 'terminated') return 'canceled';
-  return isTerminal(status) ? 'finished' : 'lost';
 }

@@ -134,12 +134,22 @@ const queueAcceptedDispatches = statement<{ job_id: string }>(
   with accepted as (
     select t.dispatch_id, t.scheduler_id
     from json_to_recordset($1::json) as t (dispatch_id text, scheduler_id text)
+    join dispatches d on d.dispatch_id = t.dispatch_id
+    order by t.dispatch_id
+    for update of d
   ), submitted as (
     update dispatches d
     set scheduler_id = a.scheduler_id, submitted_at = coalesce(d.submitted_at, now())
     from accepted a
     where d.dispatch_id = a.dispatch_id
     returning d.dispatch_id, d.job_id, d.scheduler_id, d.closed_at
+  ), waiting as (
+    select j.job_id, s.dispatch_id, s.scheduler_id
+    from jobs j
+    join submitted s on s.job_id = j.job_id
+    where s.closed_at is null and j.status in ('created', 'queued', 'estimating', 'running')
+    order by j.job_id
+    for update of j
   ), queued as (
     update jobs j
     set
@@ -147,8 +157,8 @@ const queueAcceptedDispatches = statement<{ job_id: string }>(
       queued_at = coalesce(j.queued_at, now()),
       updated_at = now(),
       wait_reason = null
-    from submitted s
-    where j.job_id = s.job_id and s.closed_at is null and j.status in ('created', 'queued', 'estimating', 'running')
+    from waiting s
+    where j.job_id = s.job_id
     returning j.job_id, j.batch_id, j.owner, s.dispatch_id, s.scheduler_id
   ), noted as (
     insert into events (kind, job_id, batch_id, owner, payload)
@@ -173,11 +183,18 @@ export async function markQueued(
 const closeOpenDispatches = statement<{ dispatch_id: string; job_id: string }>(
   'close_open_dispatches',
   `
-  with closed as (
-    update dispatches d
-    set closed_at = now(), close_reason = t.close_reason
+  with open as (
+    select d.dispatch_id, t.close_reason
     from json_to_recordset($1::json) as t (dispatch_id text, close_reason text)
-    where d.dispatch_id = t.dispatch_id and d.closed_at is null
+    join dispatches d on d.dispatch_id = t.dispatch_id
+    where d.closed_at is null
+    order by d.dispatch_id
+    for update of d
+  ), closed as (
+    update dispatches d
+    set closed_at = now(), close_reason = o.close_reason
+    from open o
+    where d.dispatch_id = o.dispatch_id
     returning d.dispatch_id, d.job_id, d.close_reason
   ), noted as (
     insert into events (kind, job_id, batch_id, owner, payload)
@@ -238,6 +255,7 @@ export interface OpenDispatchOfJobRow {
   readonly dispatch_id: string;
   readonly job_id: string;
   readonly scheduler: string;
+  readonly scheduler_host: string | null;
   readonly own_runner: boolean;
   readonly started: boolean;
   readonly status: Status;
@@ -246,7 +264,8 @@ export interface OpenDispatchOfJobRow {
 const selectOpenDispatchesOfJobs = statement<OpenDispatchOfJobRow>(
   'select_open_dispatches_of_jobs',
   `
-  select d.dispatch_id, d.job_id, d.scheduler, d.own_runner, d.started_at is not null as started, j.status
+  select
+    d.dispatch_id, d.job_id, d.scheduler, d.scheduler_host, d.own_runner, d.started_at is not null as started, j.status
   from dispatches d
   join jobs j on j.job_id = d.job_id
   where d.closed_at is null and d.job_id = any($1::text[])`,
@@ -325,19 +344,33 @@ export interface ReportedDispatchRow {
 const lockReportedDispatches = statement<ReportedDispatchRow>(
   'lock_reported_dispatches',
   `
+  with locked as (
+    select d.dispatch_id, d.job_id, d.started_at, d.closed_at, d.logs_received, d.own_runner, d.scheduler_id
+    from dispatches d
+    where d.dispatch_id = any($1::text[])
+    order by d.dispatch_id
+    for update
+  ), held as (
+    select
+      j.job_id, j.input_id, j.status, j.method, j.app_commit, j.timeout_ms, j.cpus, j.memory_mb, j.scheduler_options,
+      j.client_group, j.batch_id, j.parent_job_id, j.finished_at
+    from jobs j
+    where j.job_id in (select l.job_id from locked l)
+    order by j.job_id
+    for no key update
+  )
   select
     d.dispatch_id, d.job_id, d.started_at, d.closed_at, d.logs_received, j.status, j.method, j.app_commit,
     case when d.started_at is null then i.params end as params,
     j.timeout_ms, j.cpus, j.memory_mb, d.own_runner, d.scheduler_id, j.scheduler_options, j.client_group, j.batch_id,
     j.parent_job_id, extract(epoch from now() - j.finished_at)::float8 as ended_for
-  from dispatches d
-  join jobs j on j.job_id = d.job_id
+  from locked d
+  join held j on j.job_id = d.job_id
   join inputs i on i.input_id = j.input_id
-  where d.dispatch_id = any($1::text[])
-  order by d.dispatch_id
-  for update of d`,
+  order by d.dispatch_id`,
 );
 
+/** With their jobs: what is judged from the answer can not change before the transaction ends. */
 export function lockDispatches(tx: Queryable, dispatchIds: readonly string[]): Promise<ReportedDispatchRow[]> {
   return tx.query(lockReportedDispatches, [dispatchIds]);
 }

@@ -20,9 +20,13 @@ const insertInputsIfNew = statement(
   on conflict (input_id) do nothing`,
 );
 
-/** Stores inputs by content; those that are there already cost nothing. */
+/**
+ * Stores inputs by content; those that are there already cost nothing. In order of their ids: of two calls with the same
+ * new inputs one waits for the other, never both.
+ */
 export async function storeInputs(tx: Queryable, rows: readonly InputRow[]): Promise<void> {
-  for (const chunk of chunksOf(rows)) await tx.query(insertInputsIfNew, [JSON.stringify(chunk)]);
+  const ordered = [...rows].sort((a, b) => (a.input_id < b.input_id ? -1 : 1));
+  for (const chunk of chunksOf(ordered)) await tx.query(insertInputsIfNew, [JSON.stringify(chunk)]);
 }
 
 /** 2,000 rows as one json parameter: measured as the best trade of speed against a blocked loop. */

@@ -1,4 +1,7 @@
-/** A job's way through the state machine: guarded, set-based, each with its event. Who got no row back lost. */
+/**
+ * A job's way through the state machine: guarded, set-based, each with its event. Who got no row back lost. Rows are locked
+ * in order of their ids before they are written, dispatches before jobs: two calls wait for each other, but in no circle.
+ */
 import type { FailureClass } from '../contract/status.js';
 import { type Queryable, statement } from './db.js';
 
@@ -173,10 +176,17 @@ export async function terminateJobs(
 const requeueJobsIfQueued = statement<{ job_id: string }>(
   'requeue_jobs_if_queued',
   `
-  with requeued as (
+  with queued as (
+    select job_id
+    from jobs
+    where job_id = any($1::text[]) and status = 'queued'
+    order by job_id
+    for update
+  ), requeued as (
     update jobs j
     set status = 'created', updated_at = now()
-    where j.job_id = any($1::text[]) and j.status = 'queued'
+    from queued q
+    where j.job_id = q.job_id
     returning j.job_id, j.batch_id, j.owner
   ), noted as (
     insert into events (kind, job_id, batch_id, owner, payload)
@@ -196,10 +206,18 @@ export async function requeueJobs(tx: Queryable, jobIds: readonly string[]): Pro
 const setWaitReasons = statement(
   'set_wait_reasons',
   `
+  with waiting as (
+    select j.job_id, t.wait_reason
+    from json_to_recordset($1::json) as t (job_id text, wait_reason text)
+    join jobs j on j.job_id = t.job_id
+    where j.status = 'created' and j.wait_reason is distinct from t.wait_reason
+    order by j.job_id
+    for update of j skip locked
+  )
   update jobs j
-  set wait_reason = t.wait_reason
-  from json_to_recordset($1::json) as t (job_id text, wait_reason text)
-  where j.job_id = t.job_id and j.status = 'created' and j.wait_reason is distinct from t.wait_reason`,
+  set wait_reason = w.wait_reason
+  from waiting w
+  where j.job_id = w.job_id`,
 );
 
 export async function noteWaitReasons(

@@ -109,7 +109,7 @@ export function openEngine(db: Db, parts: Partial<Context> = {}) {
   const catalog = fixedCatalog();
   const rights = new Map<string, Right>();
   const unreadable = new Set<string>();
-  const wake = createWake({ dispatch: 0, events: 0 });
+  const wake = createWake({ dispatch: 0, events: 0, cancel: 0 });
   const ctx: Context = {
     db,
     catalog,
@@ -121,6 +121,7 @@ export function openEngine(db: Db, parts: Partial<Context> = {}) {
     schedulers: new Map([[scheduler.name, scheduler]]),
     schedulerFor: () => scheduler,
     otherRunner: null,
+    limitsOf: (one) => [one.limits()],
     tokens: {
       mint: (id) => `t-${id}`,
       verify: (token) => (/^t-[0-9a-f]{24}$/.test(token) ? token.slice(2) : null),
