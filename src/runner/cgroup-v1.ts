@@ -21,6 +21,7 @@ import {
   write,
 } from './cgroup-files.js';
 import type { Cgroup, Cgroups, Usage } from './cgroups.js';
+import { sendTo } from './tree.js';
 
 /** Left by the run before: cached files that are still charged. More would be counted as the next one's. */
 const LITTLE_BYTES = 512 * 1024;
@@ -99,6 +100,7 @@ class V1 implements Cgroups {
         } finally {
           this.#come();
           state.overLimit = !this.#limit(memory, memoryMb);
+          if (state.overLimit) for (const pid of pidsIn(memory)) sendTo(pid, 'SIGKILL');
         }
       },
       pids: () => [...new Set(this.#bases.flatMap((base) => pidsIn(join(base, name))))],

@@ -94,8 +94,9 @@ export class Dispatches {
     for (const id of ids) this.#known.get(id)?.cancel.abort();
   }
 
-  cancelAll(): void {
-    this.cancel([...this.#known.keys()]);
+  /** Not by their owners: `why` becomes the reason of their failure. */
+  endAll(why: string): void {
+    for (const { cancel } of this.#known.values()) cancel.abort(why);
   }
 
   /** Says what a host that died had still to say. Its processes are ended by now. */

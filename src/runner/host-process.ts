@@ -16,6 +16,8 @@ const LOOK_MS = 2_000;
 const IDLE_MS = 30_000;
 /** With results that no server fetches; the journal keeps them. */
 const UNHEARD_MS = 3_600_000;
+/** Longer than the grace that jobs get. */
+const END_MS = 10_000;
 const SWEEP_MS = 3_600_000;
 const FAILED_KEPT_MS = 7 * 24 * 3_600_000;
 const CHECKOUT_KEPT_MS = 30 * 24 * 3_600_000;
@@ -155,11 +157,13 @@ export class HostProcess {
 
   /** Ends every job first; what they were is told by the next host. */
   async #end(why: string): Promise<void> {
-    this.#dispatches.cancelAll();
-    const deadline = performance.now() + 10_000;
+    this.#dispatches.drain();
+    this.#dispatches.endAll(`the runner host of this machine was ended: ${why}`);
+    const deadline = performance.now() + END_MS;
     while (this.#dispatches.running > 0 && performance.now() < deadline) {
       await new Promise((next) => setTimeout(next, 20));
     }
+    await this.options.journal.close();
     this.#exit(why);
   }
 

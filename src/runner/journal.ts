@@ -105,7 +105,7 @@ export async function openJournal(file: string): Promise<Journal> {
     append: (entry) => appendAll([entry]),
     appendAll,
     async close() {
-      await writing;
+      while (writing !== undefined) await writing;
       await handle.close();
     },
   };

@@ -4,6 +4,8 @@
  * | the command                          | class    |
  * | ------------------------------------ | -------- |
  * | was not found or cannot be executed  | app      |
+ * | was ended with its host              | platform |
+ * | was cancelled                        | user     |
  * | ran longer than its timeout          | time     |
  * | was killed for want of memory        | memory   |
  * | ended by a signal, or not with 0     | app      |
@@ -64,6 +66,7 @@ export function notRun(failure_class: 'app' | 'platform', error_message: string)
 function outputOf(ran: Ran): Failure | { text: string } {
   const { exit, usage } = ran;
   const ended = exit.signal === null ? `exit code ${exit.code}` : `it was ended by ${exit.signal}`;
+  if (exit.endedBy !== null) return { failure_class: 'platform', error_message: `${exit.endedBy} (${ended})` };
   if (exit.reason === 'canceled') return { failure_class: 'user', error_message: `it was cancelled (${ended})` };
   if (exit.reason === 'timeout') {
     return { failure_class: 'time', error_message: `it ran longer than its timeout of ${timeText(ran.timeoutMs)}` };

@@ -32,17 +32,20 @@ export interface Exit {
   readonly reason: EndReason;
   readonly code: number | null;
   readonly signal: NodeJS.Signals | null;
+  /** Who ended it, where that was not the job's owner. */
+  readonly endedBy: string | null;
 }
 
 const GRACE_MS = 5_000;
 /** After the whole tree has ended its pipes hold only what is buffered. */
 const PIPES_MS = 2_000;
+/** 24 days: what a timer can wait at once. */
 const LONGEST_TIMER_MS = 2 ** 31 - 1;
 
 /** Resolves when no process of the tree is left and all output was read. Rejects if the command cannot be spawned. */
 export async function runToEnd(what: Command): Promise<Exit> {
   const child = spawnIn(what);
-  const pipes = Promise.all([pipeLines(child.stdout, false, what.sink), pipeLines(child.stderr, true, what.sink)]);
+  const pipes = [pipeLines(child.stdout, false, what.sink), pipeLines(child.stderr, true, what.sink)];
   const exited = exitOf(child);
   const pid = await pidOf(child);
   what.onStarted(pid);
@@ -51,10 +54,11 @@ export async function runToEnd(what: Command): Promise<Exit> {
   const { code, signal } = await exited;
   const reason = await ending.stop();
   await endTree(tree);
-  await withinTime(pipes, PIPES_MS, what.sink);
+  await readToEnd(pipes, what.sink);
   child.stdout?.destroy();
   child.stderr?.destroy();
-  return { reason, code, signal };
+  const endedBy = reason === 'canceled' && typeof what.canceled.reason === 'string' ? what.canceled.reason : null;
+  return { reason, code, signal, endedBy };
 }
 
 function spawnIn({ command, cwd, env, cgroup }: Command): ChildProcess {
@@ -83,8 +87,12 @@ function endEarly({ timeoutMs, canceled }: Command, tree: Tree, exited: Promise<
     ended = endWithGrace(tree, exited);
   };
   const onCancel = () => end('canceled');
-  // a longer time than a timer can wait (24 days) is no limit
-  const timer = timeoutMs > LONGEST_TIMER_MS ? undefined : setTimeout(() => end('timeout'), timeoutMs);
+  let timer: NodeJS.Timeout | undefined;
+  const wait = (ms: number) => {
+    const step = Math.min(ms, LONGEST_TIMER_MS);
+    timer = setTimeout(() => (step < ms ? wait(ms - step) : end('timeout')), step);
+  };
+  wait(timeoutMs);
   if (canceled.aborted) onCancel();
   canceled.addEventListener('abort', onCancel);
   return {
@@ -108,22 +116,31 @@ async function endWithGrace(tree: Tree, exited: Promise<unknown>): Promise<void>
   await exited;
 }
 
-/** Resolves at the end of the stream. Order is kept; while the sink is full the pipe is not read, and the app waits. */
-function pipeLines(stream: Readable | null, isError: boolean, sink: LineSink): Promise<void> {
-  if (stream === null) return Promise.resolve();
+interface Pipe {
+  /** Resolves at the end of the stream. */
+  readonly ended: Promise<void>;
+  /** Bytes so far. */
+  read(): number;
+}
+
+/** Order is kept; while the sink is full the pipe is not read, and the app waits. */
+function pipeLines(stream: Readable | null, isError: boolean, sink: LineSink): Pipe {
+  if (stream === null) return { ended: Promise.resolve(), read: () => 0 };
   const splitter = createLineSplitter();
+  let bytes = 0;
   const pass = (lines: readonly string[]) => {
     if (lines.length === 0) return;
     const ts = Date.now();
     sink.push(lines.map((line) => ({ line, is_error: isError, ts })));
   };
   stream.on('data', (chunk: Buffer) => {
+    bytes += chunk.length;
     pass(splitter.push(chunk));
     if (!sink.isFull) return;
     stream.pause();
     sink.whenDrained(() => stream.resume());
   });
-  return new Promise((done) => {
+  const ended = new Promise<void>((done) => {
     stream.once('close', () => {
       pass(splitter.end());
       done();
@@ -131,21 +148,27 @@ function pipeLines(stream: Readable | null, isError: boolean, sink: LineSink): P
     // a broken pipe closes too
     stream.on('error', () => undefined);
   });
+  return { ended, read: () => bytes };
 }
 
-/** A pipe that somebody outside of the tree still holds is not waited for; one that waits for the sink is. */
-async function withinTime(pipes: Promise<unknown>, ms: number, sink: LineSink): Promise<void> {
-  let done = false;
-  const all = pipes.then(() => {
-    done = true;
+/** Until their ends, or until nothing comes any more: somebody outside of the tree may hold them open. */
+async function readToEnd(pipes: readonly Pipe[], sink: LineSink): Promise<void> {
+  let isOver = false;
+  const ended = Promise.all(pipes.map((pipe) => pipe.ended)).then(() => {
+    isOver = true;
   });
-  while (!done) {
-    let timer: NodeJS.Timeout | undefined;
-    const late = new Promise<void>((next) => {
-      timer = setTimeout(next, ms);
-    });
-    await Promise.race([all, late]);
-    clearTimeout(timer);
-    if (!sink.isFull) return;
+  const total = () => pipes.reduce((sum, pipe) => sum + pipe.read(), 0);
+  for (let before = -1; !isOver && (sink.isFull || total() > before); ) {
+    before = total();
+    await withinTime(ended, PIPES_MS);
   }
+}
+
+async function withinTime(what: Promise<void>, ms: number): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<void>((next) => {
+    timer = setTimeout(next, ms);
+  });
+  await Promise.race([what, late]);
+  clearTimeout(timer);
 }

@@ -14,8 +14,12 @@ import type { LogSpool } from './log-spool.js';
 
 /** A call with lines waits this long for more, unless another call leaves. */
 const LINES_WAIT_MS = 100;
-/** Between the beginnings of two calls: what happens meanwhile shares the second one. */
-const CALL_GAP_MS = 15;
+/**
+ * From the beginning of a call to that of the next: what happens meanwhile shares it. The more the last one carried, the
+ * longer: a single job hardly waits, and of hundreds a second many share a commit.
+ */
+const GAP_MS_PER_REPORT = 4;
+const LONGEST_GAP_MS = 60;
 const HEARTBEAT_MS = 30_000;
 const CALL_TIMEOUT_MS = 60_000;
 const MOST_REPORTS = 500;
@@ -75,6 +79,7 @@ export class Reporter {
   #most = MOST_REPORTS;
   #calling = false;
   #lastCall = 0;
+  #gap = 0;
   #pause = 0;
   #timer: NodeJS.Timeout | undefined;
   #timerAt = Number.POSITIVE_INFINITY;
@@ -126,7 +131,7 @@ export class Reporter {
   #say(state: State, withinMs: number): void {
     if (!this.#channels.has(state)) return;
     state.due = Math.min(state.due, this.options.now() + withinMs);
-    if (this.#timerAt > Math.max(state.due, this.#lastCall + CALL_GAP_MS)) this.#plan();
+    if (this.#timerAt > Math.max(state.due, this.#lastCall + this.#gap)) this.#plan();
   }
 
   /** One timer for the earliest thing to say. */
@@ -134,7 +139,7 @@ export class Reporter {
     if (this.#calling || this.#stopped || this.options.url() === null) return;
     let due = Number.POSITIVE_INFINITY;
     for (const state of this.#channels) due = Math.min(due, state.due, state.heartbeatAt);
-    const at = Math.max(due, this.#lastCall + Math.max(CALL_GAP_MS, this.#pause));
+    const at = Math.max(due, this.#lastCall + Math.max(this.#gap, this.#pause));
     if (at === this.#timerAt) return;
     clearTimeout(this.#timer);
     this.#timerAt = at;
@@ -148,6 +153,7 @@ export class Reporter {
     this.#calling = true;
     this.#lastCall = this.options.now();
     const parts = this.#gather();
+    this.#gap = Math.min(LONGEST_GAP_MS, parts.length * GAP_MS_PER_REPORT);
     try {
       if (parts.length > 0) await this.#send(parts);
     } finally {

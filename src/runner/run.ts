@@ -45,23 +45,33 @@ export interface Dispatch {
 
 /** Resolves when the server knows that it is gone. */
 export async function run(machine: Machine, dispatch: Dispatch): Promise<void> {
-  const finish = await carryOut(machine, dispatch);
+  const { finish, isGood } = await carryOut(machine, dispatch);
   dispatch.freeSlot();
   if (finish !== null) {
     dispatch.onEnded(finish);
     dispatch.channel.finish(finish);
   }
   await dispatch.channel.gone();
+  // not before: until then the output is nowhere else for sure
+  if (isGood) machine.directories.remove(dispatch.id);
 }
 
-/** Null: it never began, and there is nothing to tell but that. */
-async function carryOut(machine: Machine, dispatch: Dispatch): Promise<FinishReport | null> {
+interface Carried {
+  /** Null: it never began, and there is nothing to tell but that. */
+  readonly finish: FinishReport | null;
+  /** Nobody will want to look into its working directory. */
+  readonly isGood: boolean;
+}
+const NOTHING: Carried = { finish: null, isGood: false };
+const failed = (finish: FinishReport): Carried => ({ finish, isGood: false });
+
+async function carryOut(machine: Machine, dispatch: Dispatch): Promise<Carried> {
   const job = await start(dispatch);
-  if (job === null) return null;
+  if (job === null) return NOTHING;
   const checkout = await fetch(machine, job);
-  if (typeof checkout !== 'string') return checkout;
+  if (typeof checkout !== 'string') return failed(checkout);
   await orCanceled(dispatch.canceled, dispatch.slot());
-  if (dispatch.canceled.aborted) return null;
+  if (dispatch.canceled.aborted) return NOTHING;
   return execute(machine, dispatch, job, checkout);
 }
 
@@ -92,14 +102,14 @@ async function fetch({ checkouts }: Machine, job: JobSpec): Promise<string | Fin
   }
 }
 
-async function execute(machine: Machine, dispatch: Dispatch, job: JobSpec, checkout: string): Promise<FinishReport> {
+async function execute(machine: Machine, dispatch: Dispatch, job: JobSpec, checkout: string): Promise<Carried> {
   let cgroup: Cgroup | undefined;
   try {
     const directory = machine.directories.prepare(dispatch.id, job.input);
     const command = job.command.map((word) => inCheckout(word, checkout));
     const env = environmentOf(job, dispatch.id, directory, checkout);
     const wrong = findProgram(command[0] ?? '', directory, env.PATH ?? '');
-    if (wrong !== null) return notRun('app', wrong);
+    if (wrong !== null) return failed(notRun('app', wrong));
     cgroup = machine.cgroups.take(dispatch.id, job.memory_mb);
     const words = new LastWords();
     const exit = await runToEnd({
@@ -113,9 +123,9 @@ async function execute(machine: Machine, dispatch: Dispatch, job: JobSpec, check
       onStarted: dispatch.onStarted,
       sink: isOther(job) ? runnerLog(directory, words) : sinkOf(dispatch, words),
     });
-    return collect(machine, dispatch, job, { exit, cgroup, directory, words });
+    return collect(machine, job, { exit, cgroup, directory, words });
   } catch (error) {
-    return notSpawned(error as NodeJS.ErrnoException);
+    return failed(notSpawned(error as NodeJS.ErrnoException));
   } finally {
     cgroup?.release();
   }
@@ -128,14 +138,12 @@ interface Over {
   readonly words: LastWords;
 }
 
-function collect(machine: Machine, { id }: Dispatch, job: JobSpec, over: Over): FinishReport {
-  const usage = over.cgroup.usage();
-  const ran = { ...over, usage, timeoutMs: job.timeout_ms, memoryMb: job.memory_mb };
+function collect(machine: Machine, job: JobSpec, over: Over): Carried {
+  const ran = { ...over, usage: over.cgroup.usage(), timeoutMs: job.timeout_ms, memoryMb: job.memory_mb };
   const finish = isOther(job) ? outcomeOfOther(ran) : outcomeOf(ran);
-  const failed = isOther(job) ? over.exit.code !== 0 : finish.failure_class !== undefined;
-  if (failed) machine.log('a job failed', { job: job.job_id, why: finish.error_message, directory: over.directory });
-  else machine.directories.remove(id);
-  return finish;
+  const isGood = isOther(job) ? over.exit.code === 0 : (finish.failure_class ?? null) === null;
+  if (!isGood) machine.log('a job failed', { job: job.job_id, why: finish.error_message, directory: over.directory });
+  return { finish, isGood };
 }
 
 /** What the app asks for is its own fault; what the machine lacks is not. */

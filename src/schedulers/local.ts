@@ -128,6 +128,7 @@ class LocalScheduler implements Scheduler {
   async #connect(): Promise<void> {
     const { stateDir, url, hostName, cpus, memoryMb, log } = this.options;
     const connection = await this.#reach(stateDir);
+    if (this.#stopped) return connection.close();
     const settings = { url: url(), hostName, cpus, memoryMb };
     const hello = await connection.ask('hello', { protocol: HOST_PROTOCOL, release: readRelease(), settings });
     this.#draining = hello.draining || hello.protocol !== HOST_PROTOCOL;

@@ -41,7 +41,7 @@ export async function openLocal(options: { cpus?: number; stateDir?: string } = 
     });
   const scheduler = make();
   await scheduler.start();
-  return {
+  const harness: LocalHarness = {
     scheduler,
     server,
     repository: mirror.path,
@@ -52,17 +52,18 @@ export async function openLocal(options: { cpus?: number; stateDir?: string } = 
       return limits;
     },
     async reopen() {
-      this.scheduler = make();
-      await this.scheduler.start();
+      harness.scheduler = make();
+      await harness.scheduler.start();
     },
     async close() {
-      await this.scheduler.stop();
+      await harness.scheduler.stop();
       await server.shut();
       rmSync(root, { recursive: true, force: true });
       mirror.remove();
       await until('the host to end', async () => !isAlive(hosts.at(-1) as number));
     },
   };
+  return harness;
 }
 
 export function isAlive(pid: number): boolean {
