@@ -68,7 +68,9 @@ const PROGRAM = fileURLToPath(
 /** Opens (or, where there is nothing, makes) the database in the directory. `onDeath` is called at most once. */
 export async function startThread(directory: string, onDeath: (error: Error) => void): Promise<Thread> {
   const counters = new Int32Array(new SharedArrayBuffer(4));
-  const worker = new Worker(PROGRAM, { workerData: { directory, counters } satisfies ThreadData });
+  const workerData: ThreadData = { directory, counters };
+  // options of the process, such as the --input-type of a program given by -e, are not for this file
+  const worker = new Worker(PROGRAM, { workerData, execArgv: [] });
   const thread = new WorkerThread(worker, counters, onDeath);
   await thread.opened;
   return thread;
