@@ -50,10 +50,10 @@ export function createBuiltinCatalog({ db, appsDir, log }: BuiltinCatalogOptions
 function resolutionOf(found: FoundMethod | NotFound): Resolution {
   if (!found.ok) return found;
   const { module, method, commit, tag, declared } = found;
-  const { timeoutMs, cpus, memoryMb, diskGb, clientGroup, checkParams } = declared;
+  const { timeoutMs, stated, diskGb, clientGroup, checkParams } = declared;
   return {
     ok: true,
-    spec: { module, method, commit, tag, timeoutMs, cpus, memoryMb, diskGb, clientGroup, checkParams },
+    spec: { module, method, commit, tag, timeoutMs, ...stated, diskGb, clientGroup, checkParams },
   };
 }
 

@@ -10,6 +10,8 @@ export interface Method {
   readonly memoryMb: number;
   readonly diskGb: number | null;
   readonly clientGroup: string | null;
+  /** Null where the manifest says nothing and the value above is a default. */
+  readonly stated: { readonly cpus: number | null; readonly memoryMb: number | null };
   readonly env: Readonly<Record<string, string>>;
   /** Undefined: anything goes. */
   readonly paramsSchema: unknown;
@@ -136,6 +138,7 @@ function methodOf(name: string, member: MethodMember): Method {
     memoryMb: requirements.memory_mb ?? DEFAULTS.memoryMb,
     diskGb: requirements.disk_gb ?? null,
     clientGroup: requirements.client_group ?? null,
+    stated: { cpus: requirements.cpus ?? null, memoryMb: requirements.memory_mb ?? null },
     env,
     paramsSchema,
   };

@@ -8,6 +8,7 @@ import type {
   BatchView,
   CancelResult,
   EventView,
+  ItemError,
   JobRequest,
   JobSummary,
   LogPage,
@@ -15,6 +16,7 @@ import type {
   SubmitResult,
 } from '../contract/schemas.js';
 import type { Secret } from '../contract/secret.js';
+import type { SchedulerOptions } from '../contract/settings.js';
 import type { FailureClass, Status } from '../contract/status.js';
 import type { WorkerAnswer, WorkerReport } from '../contract/worker.js';
 
@@ -46,8 +48,15 @@ export type SubmitTarget =
     }
   | { readonly kind: 'extend'; readonly batchId: string };
 
+/** A job as a transport asks for it. */
+export interface RunRequest extends JobRequest {
+  readonly options?: SchedulerOptions;
+  /** What the transport could not make sense of. It is told at its turn: a missing right is told before either. */
+  readonly faults?: { readonly requirements?: ItemError; readonly form?: ItemError };
+}
+
 export interface SubmitOptions {
-  readonly jobs: readonly JobRequest[];
+  readonly jobs: readonly RunRequest[];
   readonly target: SubmitTarget;
   readonly allOrNothing: boolean;
   readonly dryRun: boolean;

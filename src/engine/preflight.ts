@@ -1,20 +1,51 @@
 /** Third step of the pipeline: everything that can be refused is refused before anything is recorded. */
-import type { ErrorCode } from '../contract/errors.js';
+import { parseMethodName, unrecognized } from '../catalog/method-name.js';
+import { type ErrorCode, RepriseError } from '../contract/errors.js';
 import type { JobRequest } from '../contract/schemas.js';
 import type { Context } from './context.js';
 import type { Actor } from './engine.js';
-import { requirementsOf } from './resolve.js';
+import { isConfigured, type Needs, noSuchGroup, resolveNeeds } from './requirements.js';
 import type { Draft } from './submit.js';
 
 const CONTROL = /\p{Cc}/u;
 const UPA = /^\s*\d+\s*\/\s*\d+\s*\/\s*\d+\s*$/;
 
+/** What the caller asks for, before anything about the app: requirements, and a method that could be one. */
+export function checkAsked(ctx: Context, drafts: readonly Draft[]): void {
+  for (const draft of drafts) {
+    const { method, requirements, faults } = draft.request;
+    const group = requirements?.client_group ?? null;
+    if (draft.error !== null) continue;
+    if (faults?.requirements !== undefined) draft.error = faults.requirements;
+    else if (parseMethodName(method) === null) refuse(draft, 'INVALID_INPUT', unrecognized(method));
+    else if (group !== null && !isConfigured(ctx.settings, group))
+      refuse(draft, 'INVALID_INPUT', noSuchGroup(group).message);
+  }
+}
+
 /** Before the catalog is asked: the form of what was sent. */
-export function checkForm(drafts: readonly Draft[]): void {
+export function checkForm(drafts: readonly Draft[], inBatch: boolean): void {
   for (const draft of drafts) {
     if (draft.error !== null) continue;
-    const reason = appIdReason(draft.request) ?? sourceObjectReason(draft.request) ?? outOfRange(draft.request);
+    const { request } = draft;
+    const reason = appIdReason(request) ?? request.faults?.form?.message ?? sourceObjectReason(request);
     if (reason !== null) refuse(draft, 'INVALID_INPUT', reason);
+    else if (inBatch && request.parent_job_id !== undefined) {
+      refuse(draft, 'INVALID_INPUT', 'batch jobs may not specify a parent job ID');
+    }
+  }
+}
+
+/** After the catalog answered: caller, catalog and configuration together. */
+export function resolveRequirements(ctx: Context, drafts: readonly Draft[]): void {
+  for (const draft of drafts) {
+    if (draft.error !== null || draft.spec === undefined) continue;
+    try {
+      draft.needs = resolveNeeds(ctx.settings, draft.spec, draft.request);
+    } catch (error) {
+      if (!(error instanceof RepriseError)) throw error;
+      refuse(draft, error.code, error.message);
+    }
   }
 }
 
@@ -40,15 +71,14 @@ export function sourceObjectsOf(request: JobRequest): string[] {
 /** After the catalog answered: parameters against the method's schema, requirements against the scheduler. */
 export function checkFit(ctx: Context, drafts: readonly Draft[]): void {
   for (const draft of drafts) {
-    if (draft.error !== null || draft.spec === undefined) continue;
+    if (draft.error !== null || draft.spec === undefined || draft.needs === undefined) continue;
     const reason = draft.spec.checkParams(draft.request.params === undefined ? null : draft.request.params.parse());
     if (reason !== null) refuse(draft, 'PARAMS_REJECTED', reason);
-    else checkRequirements(ctx, draft);
+    else checkNeeds(ctx, draft, draft.needs);
   }
 }
 
-function checkRequirements(ctx: Context, draft: Draft): void {
-  const needs = requirementsOf(draft.spec!, draft.request.requirements);
+function checkNeeds(ctx: Context, draft: Draft, needs: Needs): void {
   const reason = unsatisfiable(ctx, needs.cpus, needs.memory_mb, needs.client_group);
   if (reason !== null) refuse(draft, 'REQUIREMENTS_UNSATISFIABLE', reason);
 }
@@ -89,12 +119,4 @@ function sourceObjectReason({ source_ws_objects: refs }: JobRequest): string | n
   const bad = refs?.findIndex((ref) => !UPA.test(ref)) ?? -1;
   if (bad < 0) return null;
   return `source_ws_objects index ${bad}, '${refs![bad]}', is not a valid Unique Permanent Address`;
-}
-
-const MAX_INTEGER = 2_147_483_647;
-function outOfRange({ requirements }: JobRequest): string | null {
-  for (const [name, value] of Object.entries(requirements ?? {})) {
-    if (typeof value === 'number' && value > MAX_INTEGER) return `${name} must be at most ${MAX_INTEGER}`;
-  }
-  return null;
 }

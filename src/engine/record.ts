@@ -15,7 +15,6 @@ import { describeInputs } from './inputs.js';
 import { keepTokens } from './other-runner.js';
 import { sourceObjectsOf } from './preflight.js';
 import { claimOnce } from './repeat.js';
-import { requirementsOf } from './resolve.js';
 import { answer, batchCancelled, type Draft } from './submit.js';
 
 export async function recordJobs(
@@ -74,7 +73,7 @@ async function recordBatch(
 
 function newJob(ctx: Context, actor: Actor, draft: Draft, inputId: string, batchId: string | null): NewJob {
   const { request, spec } = draft;
-  const requirements = requirementsOf(spec!, request.requirements);
+  const { options, ...requirements } = draft.needs!;
   return {
     job_id: ctx.ids.next(),
     batch_id: batchId,
@@ -91,5 +90,6 @@ function newJob(ctx: Context, actor: Actor, draft: Draft, inputId: string, batch
     ...requirements,
     timeout_ms: spec!.timeoutMs,
     scheduler: ctx.schedulerFor(requirements.client_group).name,
+    scheduler_options: JSON.stringify(options),
   };
 }

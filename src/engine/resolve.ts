@@ -1,5 +1,4 @@
 /** Second step of the pipeline: which app, at which commit, with which requirements. One look-up for equal methods. */
-import type { MethodSpec } from '../catalog/catalog.js';
 import type { RefusalCode } from '../contract/errors.js';
 import type { Context } from './context.js';
 import type { Draft } from './submit.js';
@@ -38,17 +37,4 @@ export async function recheckVersions(
 
 export function versionKey(job: RecordedVersion): string {
   return `${job.method}@${job.app_commit}`;
-}
-
-/** What a job gets of which nobody says anything. */
-const DEFAULTS = { cpus: 1, memory_mb: 1024 };
-
-/** What the caller asked for over what the app declares. */
-export function requirementsOf(spec: MethodSpec, asked: Draft['request']['requirements']) {
-  return {
-    cpus: asked?.cpus ?? spec.cpus ?? DEFAULTS.cpus,
-    memory_mb: asked?.memory_mb ?? spec.memoryMb ?? DEFAULTS.memory_mb,
-    disk_gb: asked?.disk_gb ?? spec.diskGb,
-    client_group: asked?.client_group ?? spec.clientGroup,
-  };
 }

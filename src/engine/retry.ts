@@ -153,7 +153,8 @@ async function linkHeads(
     .map((item) => ({ id: item.id, headId: (facts.get(item.id) as RetryFactsRow).head_id }))
     .sort((a, b) => (a.headId < b.headId ? -1 : 1));
   const wanted = heads.map(({ headId }) => ({ head_id: headId, new_id: ctx.ids.next(headId) }));
-  const linked = await linkRetries(tx, wanted, actor.user, reason);
+  // another account pays only if an admin asked for it, now as then
+  const linked = await linkRetries(tx, wanted, { owner: actor.user, reason, asAdmin: actor.asAdmin });
   await keepTokens(
     ctx,
     tx,

@@ -5,24 +5,26 @@
 import type { MethodSpec } from '../catalog/catalog.js';
 import { RepriseError } from '../contract/errors.js';
 import { isJobId } from '../contract/ids.js';
-import type { ItemError, JobRequest, SubmitResult } from '../contract/schemas.js';
+import type { ItemError, SubmitResult } from '../contract/schemas.js';
 import type { BatchRow } from '../store/batches.js';
 import { findBatches } from '../store/batches.js';
 import { requireOnJob, requireToRunIn, usesAdmin } from './authorize.js';
 import type { Context } from './context.js';
-import type { Actor, SubmitOptions } from './engine.js';
-import { checkFit, checkForm, checkSourceObjects } from './preflight.js';
+import type { Actor, RunRequest, SubmitOptions } from './engine.js';
+import { checkAsked, checkFit, checkForm, checkSourceObjects, resolveRequirements } from './preflight.js';
 import { recordJobs } from './record.js';
 import { findRepeated } from './repeat.js';
+import type { Needs } from './requirements.js';
 import { resolveVersions } from './resolve.js';
 
 /** One job on its way through the pipeline. A step that refuses it sets `error`, and later steps pass it by. */
 export interface Draft {
   readonly index: number;
-  readonly request: JobRequest;
+  readonly request: RunRequest;
   readonly wsid: number | null;
   error: ItemError | null;
   spec?: MethodSpec;
+  needs?: Needs;
 }
 
 export async function submit(ctx: Context, actor: Actor, options: SubmitOptions): Promise<SubmitResult> {
@@ -35,9 +37,11 @@ export async function submit(ctx: Context, actor: Actor, options: SubmitOptions)
   const drafts = draftJobs(options, batch);
 
   await authorizeWorkspaces(ctx, actor, options, drafts);
-  checkForm(drafts);
+  checkAsked(ctx, drafts);
+  checkForm(drafts, options.target.kind !== 'jobs');
   await checkSourceObjects(ctx, actor, drafts);
   await resolveVersions(ctx, drafts);
+  resolveRequirements(ctx, drafts);
   checkFit(ctx, drafts);
   if (options.dryRun || nothingToRecord(options, drafts)) return answer(drafts, { dryRun: options.dryRun });
   const result = await recordJobs(ctx, actor, options, drafts);
@@ -80,14 +84,9 @@ function draftJobs({ jobs, target }: SubmitOptions, batch: BatchRow | null): Dra
   });
 }
 
-function batchRuleBroken(request: JobRequest): ItemError | null {
-  if (request.wsid !== undefined) {
-    return { code: 'INVALID_INPUT', message: 'Workspace ids are not allowed in RunJobParams in Batch Mode' };
-  }
-  if (request.parent_job_id !== undefined) {
-    return { code: 'INVALID_INPUT', message: 'batch jobs may not specify a parent job ID' };
-  }
-  return null;
+function batchRuleBroken(request: RunRequest): ItemError | null {
+  if (request.wsid === undefined) return null;
+  return { code: 'INVALID_INPUT', message: 'Workspace ids are not allowed in RunJobParams in Batch Mode' };
 }
 
 async function authorizeWorkspaces(ctx: Context, actor: Actor, { target }: SubmitOptions, drafts: readonly Draft[]) {

@@ -23,6 +23,8 @@ export interface NewJob {
   readonly client_group: string | null;
   readonly timeout_ms: number;
   readonly scheduler: string;
+  /** JSON text */
+  readonly scheduler_options: string;
 }
 
 const insertRootJobs = statement(
@@ -31,15 +33,15 @@ const insertRootJobs = statement(
   with added as (
     insert into jobs (
       job_id, batch_id, root_id, owner, wsid, input_id, module, method, app_commit, app_tag, app_id, parent_job_id,
-      meta, cpus, memory_mb, disk_gb, client_group, timeout_ms, scheduler
+      meta, cpus, memory_mb, disk_gb, client_group, timeout_ms, scheduler, scheduler_options
     )
     select
       job_id, batch_id, job_id, owner, wsid, input_id, module, method, app_commit, app_tag, app_id, parent_job_id,
-      meta, cpus, memory_mb, disk_gb, client_group, timeout_ms, scheduler
+      meta, cpus, memory_mb, disk_gb, client_group, timeout_ms, scheduler, scheduler_options
     from json_to_recordset($1::json) as t (
       job_id text, batch_id text, owner text, wsid bigint, input_id text, module text, method text, app_commit text,
       app_tag text, app_id text, parent_job_id text, meta text, cpus integer, memory_mb integer, disk_gb integer,
-      client_group text, timeout_ms bigint, scheduler text
+      client_group text, timeout_ms bigint, scheduler text, scheduler_options text
     )
     returning job_id, batch_id, owner, method, app_commit
   )

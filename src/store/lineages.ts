@@ -52,7 +52,8 @@ export interface NewRetry {
 
 /**
  * Links and adds in one statement. A head is taken only if it is still a head and still retryable; who loses that race
- * gets no row back and judges again. Rows are locked in order of id, so that two bulk calls cannot deadlock.
+ * gets no row back and judges again. Rows are locked in order of id, so that two bulk calls cannot deadlock. The retry
+ * of a job that its batch has abandoned belongs to no batch.
  */
 const linkRetriesIfHeadRetryable = statement<{
   head_id: string;
@@ -81,11 +82,17 @@ const linkRetriesIfHeadRetryable = statement<{
   ), added as (
     insert into jobs (
       job_id, batch_id, root_id, retry_number, retry_reason, owner, wsid, input_id, module, method, app_commit,
-      app_tag, app_id, parent_job_id, meta, cpus, memory_mb, disk_gb, client_group, timeout_ms, scheduler
+      app_tag, app_id, parent_job_id, meta, cpus, memory_mb, disk_gb, client_group, timeout_ms, scheduler,
+      scheduler_options
     )
     select
-      superseded_by, batch_id, root_id, retry_number + 1, $3::text, $2::text, wsid, input_id, module, method,
-      app_commit, app_tag, app_id, parent_job_id, meta, cpus, memory_mb, disk_gb, client_group, timeout_ms, scheduler
+      superseded_by, case when abandoned_at is null then batch_id end, root_id, retry_number + 1, $3::text, $2::text,
+      wsid, input_id, module, method, app_commit, app_tag, app_id, parent_job_id, meta, cpus, memory_mb, disk_gb,
+      client_group, timeout_ms, scheduler,
+      case
+        when $4::boolean then scheduler_options
+        else (scheduler_options::jsonb - array['bill_to_user', 'ignore_concurrency_limits'])::text
+      end
     from linked
     returning job_id, batch_id, root_id, retry_number, owner, method, app_commit, retry_reason
   ), noted as (
@@ -114,12 +121,11 @@ export interface LinkedRetry {
 export async function linkRetries(
   tx: Queryable,
   retries: readonly NewRetry[],
-  owner: string,
-  reason: string | null,
+  { owner, reason, asAdmin }: { owner: string; reason: string | null; asAdmin: boolean },
 ): Promise<LinkedRetry[]> {
   const linked: LinkedRetry[] = [];
   for (const chunk of chunksOf(retries)) {
-    linked.push(...(await tx.query(linkRetriesIfHeadRetryable, [JSON.stringify(chunk), owner, reason])));
+    linked.push(...(await tx.query(linkRetriesIfHeadRetryable, [JSON.stringify(chunk), owner, reason, asAdmin])));
   }
   return linked;
 }

@@ -32,6 +32,7 @@ describe('reprise.json', () => {
       memoryMb: 256,
       diskGb: 3,
       clientGroup: 'big',
+      stated: { cpus: 2, memoryMb: 256 },
       env: { LANG: 'C' },
       paramsSchema: { type: 'object' },
     });
@@ -45,6 +46,7 @@ describe('reprise.json', () => {
       memoryMb: 1024,
       diskGb: null,
       clientGroup: null,
+      stated: { cpus: null, memoryMb: null },
       env: {},
       paramsSchema: undefined,
     });
