@@ -1,15 +1,19 @@
 /** The body of a request as text: whole, within the limit, whatever its content type says. */
 import type { IncomingMessage } from 'node:http';
 import { promisify } from 'node:util';
-import { gunzip } from 'node:zlib';
+import { gunzip, inflate } from 'node:zlib';
 import { RepriseError } from '../contract/errors.js';
 
-const gunzipped = promisify(gunzip);
+const UNPACK = new Map([
+  ['gzip', promisify(gunzip)],
+  ['x-gzip', promisify(gunzip)],
+  ['deflate', promisify(inflate)],
+]);
 
-/** UTF-8, optionally gzip. Throws BODY_TOO_LARGE, or PARSE_ERROR for what is not text. */
+/** UTF-8, as it is or packed with gzip or deflate. Throws BODY_TOO_LARGE, or PARSE_ERROR for what is not text. */
 export async function readBody(incoming: IncomingMessage, limit: number): Promise<string> {
   const bytes = await readBytes(incoming, limit);
-  const plain = incoming.headers['content-encoding'] === 'gzip' ? await unpack(bytes, limit) : bytes;
+  const plain = await unpack(bytes, (incoming.headers['content-encoding'] ?? '').trim().toLowerCase(), limit);
   try {
     return new TextDecoder('utf-8', { fatal: true }).decode(plain);
   } catch {
@@ -37,12 +41,20 @@ function readBytes(incoming: IncomingMessage, limit: number): Promise<Buffer> {
   });
 }
 
-async function unpack(bytes: Buffer, limit: number): Promise<Buffer> {
+async function unpack(bytes: Buffer, encoding: string, limit: number): Promise<Buffer> {
+  if (encoding === '' || encoding === 'identity') return bytes;
+  const unpacked = UNPACK.get(encoding);
+  if (unpacked === undefined) {
+    throw new RepriseError(
+      'PARSE_ERROR',
+      `the body is packed with '${encoding}'; send it as it is, or as gzip or deflate`,
+    );
+  }
   try {
-    return await gunzipped(bytes, { maxOutputLength: limit });
+    return await unpacked(bytes, { maxOutputLength: limit });
   } catch (error) {
     if ((error as { code?: string }).code === 'ERR_BUFFER_TOO_LARGE') throw tooLarge(limit);
-    throw new RepriseError('PARSE_ERROR', 'the body says it is gzip and is not');
+    throw new RepriseError('PARSE_ERROR', `the body says it is ${encoding} and is not`);
   }
 }
 

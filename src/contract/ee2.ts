@@ -7,6 +7,35 @@ const Ms = Type.Integer({ description: 'milliseconds since the epoch' });
 const Any = Type.Unsafe<RawJson>({});
 const optional = Type.Optional;
 
+/** What HTCondor tells of a job that it ran. */
+export const JOB_ADS = [
+  'RemoteUserCpu',
+  'DiskUsage_RAW',
+  'DiskUsage',
+  'CpusUsage',
+  'CumulativeRemoteSysCpu',
+  'CumulativeRemoteUserCpu',
+  'ResidentSetSize_RAW',
+  'ResidentSetSize',
+  'ImageSize_RAW',
+  'HoldReason',
+  'HoldReasonCode',
+  'RemoteHost',
+  'LastRemoteHost',
+  'CommittedTime',
+  'CommittedSuspensionTime',
+  'CompletionDate',
+  'CumulativeSuspensionTime',
+  'CumulativeTransferTime',
+  'JobCurrentFinishTransferInputDate',
+  'JobCurrentFinishTransferOutputDate',
+  'JobCurrentStartDate',
+  'JobCurrentStartExecutingDate',
+  'JobCurrentStartTransferInputDate',
+  'JobCurrentStartTransferOutputDate',
+] as const;
+export type JobAd = (typeof JOB_ADS)[number];
+
 /** One job or batch parent, as `check_job` returns it. */
 export const JobState = Type.Object({
   job_id: Type.String(),
@@ -52,6 +81,7 @@ export const JobState = Type.Object({
   errormsg: optional(Type.String()),
   error_code: optional(Type.Integer()),
   terminated_code: optional(Type.Integer()),
+  condor_job_ads: optional(Type.Record(Type.String(), Type.Union([Type.Null(), Type.Number(), Type.String()]))),
 });
 export type JobState = Static<typeof JobState>;
 

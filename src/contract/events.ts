@@ -22,6 +22,8 @@ export const EVENT_KINDS = [
   /** `{items}` */
   'batch.created',
   'batch.extended',
+  /** `{job_ids}`: they run on, but are not the batch's any more */
+  'batch.abandoned',
   /** `{terminated_code, cancelled}` */
   'batch.terminated',
   /** `{request_id, accepted, refused, reason?}` */

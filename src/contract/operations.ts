@@ -61,9 +61,16 @@ const submitOptions = {
 const jobs = Type.Array(s.JobRequest, { minItems: 1, maxItems: 100_000 });
 const States = Type.Array(s.StatusName);
 const Any = ee2.Anything;
-const jobParams = [
-  ['*', 'params'],
-  ['*', '*', 'params'],
+const asP = { as_admin: opt(Any) };
+const runParams = ee2.P({ method: Any, params: opt(Any), job_requirements: opt(Any), request_id: opt(Any), ...asP });
+const rawOfJob = [
+  ['0', 'params'],
+  ['0', 'job_requirements'],
+] as const;
+const rangeParams = ee2.P({ start_time: Any, end_time: Any, projection: opt(Any), filter: opt(Any), ...asP });
+const rawOfRange = [
+  ['0', 'start_time'],
+  ['0', 'end_time'],
 ] as const;
 
 export const operations = {
@@ -85,9 +92,19 @@ export const operations = {
     },
     ee2: {
       method: 'run_job',
-      params: [ee2.P({ method: Any, params: opt(Any), request_id: opt(Any) })],
+      params: [runParams],
       result: Type.String(),
-      raw: jobParams,
+      raw: rawOfJob,
+    },
+  },
+  submitForConcierge: {
+    summary: 'Run one job with the requirements that the concierge names',
+    permission: 'user',
+    ee2: {
+      method: 'run_job_concierge',
+      params: [runParams, ee2.P({})],
+      result: Type.String(),
+      raw: [...rawOfJob, ['1', '*']],
     },
   },
   submitBatch: {
@@ -114,7 +131,10 @@ export const operations = {
       method: 'run_job_batch',
       params: [Type.Array(Any), ee2.P({ wsid: opt(Any), meta: opt(Any), as_admin: opt(Any), request_id: opt(Any) })],
       result: Type.Object({ batch_id: Type.String(), child_job_ids: Type.Array(Type.String()) }),
-      raw: jobParams,
+      raw: [
+        ['0', '*', 'params'],
+        ['0', '*', 'job_requirements'],
+      ],
     },
   },
   extendBatch: {
@@ -234,6 +254,25 @@ export const operations = {
       params: [ee2.P({ job_id: opt(Any), exclude_fields: opt(Any), as_admin: opt(Any) })],
       result: Type.Object({ batch_jobstate: ee2.JobState, child_jobstates: Type.Array(ee2.JobState) }),
     },
+  },
+  checkWorkspaceJobs: {
+    summary: 'The states of all jobs of a workspace',
+    permission: 'user',
+    ee2: {
+      method: 'check_workspace_jobs',
+      params: [ee2.P({ workspace_id: Any, exclude_fields: opt(Any), return_list: opt(Any), ...asP })],
+      result: Type.Unknown(),
+    },
+  },
+  listJobsInRange: {
+    summary: "Records of jobs by the time of their creation: your own, or for admins another user's",
+    permission: 'user',
+    ee2: { method: 'check_jobs_date_range_for_user', params: [rangeParams], result: Type.Unknown(), raw: rawOfRange },
+  },
+  listAllJobsInRange: {
+    summary: "Records of everybody's jobs by the time of their creation (admins)",
+    permission: 'user',
+    ee2: { method: 'check_jobs_date_range_for_all', params: [rangeParams], result: Type.Unknown(), raw: rawOfRange },
   },
   getJobStatus: {
     summary: 'The status of one job',
@@ -511,6 +550,29 @@ export const operations = {
       ],
     },
   },
+  forceStatus: {
+    summary: 'Set the status of a job that has not ended',
+    permission: 'user',
+    ee2: {
+      method: 'update_job_status',
+      params: [ee2.P({ job_id: opt(Any), status: opt(Any), ...asP })],
+      result: Type.String(),
+    },
+  },
+  endHeldJob: {
+    summary: 'End the job that its scheduler holds, by the id it has there (write admins)',
+    permission: 'user',
+    ee2: { method: 'handle_held_job', params: [Type.String()], result: Type.Unknown() },
+  },
+  abandonChildren: {
+    summary: 'Take jobs out of a batch; they run on',
+    permission: 'user',
+    ee2: {
+      method: 'abandon_children',
+      params: [ee2.P({ batch_id: opt(Any), child_job_ids: opt(Any), ...asP })],
+      result: Type.Object({ batch_id: Type.String(), child_job_ids: Type.Array(Type.String()) }),
+    },
+  },
   addJobLogs: {
     summary: 'Add lines to the log of a job',
     permission: 'user',
@@ -712,6 +774,30 @@ export const operations = {
       tag: 'server',
     },
     ee2: { method: 'ver', params: [], result: Type.String() },
+  },
+  isAdmin: {
+    summary: 'Whether the caller has an admin role',
+    permission: 'user',
+    ee2: { method: 'is_admin', params: [], result: Type.Boolean() },
+  },
+  getAdminPermission: {
+    summary: "The caller's admin role",
+    permission: 'user',
+    ee2: {
+      method: 'get_admin_permission',
+      params: [],
+      result: Type.Object({ permission: Type.Union([Type.Literal('w'), Type.Literal('r'), Type.Literal('n')]) }),
+    },
+  },
+  getClientGroups: {
+    summary: 'The client groups of the configuration',
+    permission: 'none',
+    ee2: { method: 'get_client_groups', params: [], result: Type.Array(Type.String()) },
+  },
+  getSettings: {
+    summary: 'The part of the configuration that workers need',
+    permission: 'none',
+    ee2: { method: 'list_config', params: [], result: Type.Unknown() },
   },
   status: {
     summary: 'Time, version and commit of the server',

@@ -10,10 +10,12 @@ import {
   type CandidateRow,
   closeDispatches,
   findDispatchCandidates,
+  findEndedJobs,
   markQueued,
   openDispatches,
 } from '../store/dispatches.js';
 import { type Finish, finishJobs, noteWaitReasons } from '../store/lifecycle.js';
+import { cancelDispatchesOf } from './cancel.js';
 import type { Context } from './context.js';
 import { startsOurRunner } from './other-runner.js';
 import { unsatisfiable } from './preflight.js';
@@ -117,8 +119,19 @@ async function submitClaimed(ctx: Context, scheduler: Scheduler, claimed: readon
   if (submissions.length === 0) return { handed: 0, lost };
   const outcomes = await scheduler.submitMany(submissions);
   await recordOutcomes(ctx, scheduler, submissions, outcomes);
+  await cancelEnded(ctx, outcomes);
   ctx.wake('events');
   return { handed: outcomes.filter((outcome) => outcome.outcome === 'accepted').length, lost };
+}
+
+/**
+ * Of a job that was cancelled while its submission was under way: the cancel found nothing at the scheduler yet. Killed
+ * before this, the reconciler meets an ended job with a live dispatch and does the same.
+ */
+async function cancelEnded(ctx: Context, outcomes: readonly SubmissionOutcome[]): Promise<void> {
+  const accepted = outcomes.filter(({ outcome }) => outcome === 'accepted').map(({ dispatchId }) => dispatchId);
+  const ended = await findEndedJobs(ctx.db, accepted);
+  if (ended.length > 0) await cancelDispatchesOf(ctx, ended);
 }
 
 function submissionOf(ctx: Context, { row, dispatchId }: Claimed): Submission {

@@ -97,8 +97,11 @@ export interface JobRecord {
   readonly clientGroup: string | null;
   readonly timeoutMs: number;
   readonly scheduler: string;
-  /** The newest dispatch's id at its scheduler. */
+  /** Of the newest dispatch: its id at its scheduler, the machine, and what it used. */
   readonly schedulerId: string | null;
+  readonly schedulerHost: string | null;
+  readonly peakMemoryMb: number | null;
+  readonly cpuSeconds: number | null;
   readonly status: Status;
   readonly waitReason: string | null;
   readonly createdAt: Date;
@@ -189,6 +192,27 @@ export interface ItemFilter {
   readonly cursor: string | null;
 }
 
+export interface RangeFilter {
+  /** Ids strictly between these. */
+  readonly after: string;
+  readonly before: string;
+  /** Null = everyone's; others' are for admins. */
+  readonly user: string | null;
+  /** JSON object of members of EE2's record that must be equal. */
+  readonly filter: string;
+  readonly schedulerId: string | null;
+  readonly ascending: boolean;
+  readonly skip: number;
+  readonly limit: number;
+}
+
+export interface RangeFound {
+  /** Of the whole range. */
+  readonly total: number;
+  /** One page, in its order. */
+  readonly found: Map<string, Found>;
+}
+
 export interface EventFilter {
   readonly jobId: string | null;
   readonly batchId: string | null;
@@ -239,6 +263,9 @@ export interface Engine {
 
   /** Each id asked is in the answer, in the order asked. */
   find(actor: Actor, ids: readonly string[]): Promise<Map<string, Found>>;
+  /** All jobs and batches of a workspace, oldest first. */
+  findInWorkspace(actor: Actor, wsid: number): Promise<Map<string, Found>>;
+  findInRange(actor: Actor, filter: RangeFilter): Promise<RangeFound>;
   dispatchesOf(jobId: string): Promise<DispatchRecord[]>;
   /** Of a job, or of a batch's parent as EE2 shows it; one indexed look-up. */
   statusOf(actor: Actor, id: string): Promise<Status>;
@@ -261,8 +288,16 @@ export interface Engine {
   cancel(actor: Actor, ids: readonly string[], terminatedCode: number | null): Promise<CancelResult>;
   start(actor: Actor, jobId: string, skipEstimation: boolean): Promise<void>;
   finish(actor: Actor, jobId: string, how: FinishByCall): Promise<void>;
+  /** Whatever the status was, unless it is final. */
+  forceStatus(actor: Actor, jobId: string, status: Status): Promise<void>;
+  /** Ends the job that a scheduler holds under this id; answers its record afterwards. For write admins. */
+  endHeldJob(actor: Actor, schedulerId: string): Promise<JobRecord>;
+  /** Takes jobs out of a batch; they run on. Answers those that are left. */
+  abandon(actor: Actor, batchId: string, jobIds: readonly string[]): Promise<readonly string[]>;
   /** Returns the number of stored lines afterwards. */
   addLogs(actor: Actor, jobId: string, lines: readonly LineToAdd[]): Promise<number>;
+  /** Null when nothing was ever logged. For whoever may add. */
+  countLog(actor: Actor, jobId: string): Promise<number | null>;
   /** Runners: each report is judged by its own token. */
   report(reports: readonly WorkerReport[]): Promise<WorkerAnswer[]>;
 }

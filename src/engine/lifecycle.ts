@@ -1,7 +1,7 @@
 /** Start and finish as EE2's workers call them, one job a call. Our runners report many at once: worker-reports.ts. */
 import { RepriseError } from '../contract/errors.js';
 import { RawJson } from '../contract/raw-json.js';
-import { ERROR_CODES, type FailureClass, type Status } from '../contract/status.js';
+import { ERROR_CODES, type FailureClass, isTerminal, type Status } from '../contract/status.js';
 import { toStorable } from '../contract/storable.js';
 import type { Queryable } from '../store/db.js';
 import {
@@ -11,15 +11,16 @@ import {
   type OpenDispatchOfJobRow,
 } from '../store/dispatches.js';
 import { findJobAccess, type JobAccessRow } from '../store/jobs.js';
-import { type Finish, finishJobs, startJobs } from '../store/lifecycle.js';
+import { type Finish, finishJobs, forceStatus as forceStatusOf, startJobs } from '../store/lifecycle.js';
 import { cancelAtSchedulers, cancelDispatchesOf } from './cancel.js';
 import type { Context } from './context.js';
 import type { Actor, FinishByCall } from './engine.js';
+import { workerPulseOf } from './pulse.js';
 import { findOneJob } from './subjects.js';
 import { reportOfDispatch } from './worker-reports.js';
 
 export async function start(ctx: Context, actor: Actor, jobId: string, skipEstimation: boolean): Promise<void> {
-  const job = await findOneJob(ctx, actor, 'write', jobId, 'started');
+  const job = await workerPulseOf(ctx, actor, 'write', jobId, 'started');
   if (actor.dispatchId !== undefined) return startOfDispatch(ctx, actor.dispatchId);
   const superseded = await ctx.db.transaction(async (tx) => {
     const started = await startJobs(tx, [
@@ -59,9 +60,23 @@ async function statusNow(ctx: Context, job: JobAccessRow): Promise<Status> {
   return now?.status ?? job.status;
 }
 
+/** From any status that is not final to any other. What ran for a job that has ended by it has no purpose any more. */
+export async function forceStatus(ctx: Context, actor: Actor, jobId: string, status: Status): Promise<void> {
+  const job = await findOneJob(ctx, actor, 'write', jobId, 'given a status');
+  const previous = await ctx.db.transaction((tx) => forceStatusOf(tx, jobId, status, actor.user));
+  if (previous === undefined) {
+    const final = await statusNow(ctx, job);
+    if (final === status) return;
+    throw new RepriseError('CONFLICT', `Cannot change the status of job ${jobId}: ${final} is final`);
+  }
+  if (isTerminal(status)) await cancelDispatchesOf(ctx, [jobId]);
+  if (status === 'created') ctx.wake('dispatch');
+  ctx.wake('events');
+}
+
 /** The first end wins; a second one is refused. An end that is itself faulty ends the job as an error AND is refused. */
 export async function finish(ctx: Context, actor: Actor, jobId: string, how: FinishByCall): Promise<void> {
-  const job = await findOneJob(ctx, actor, 'write', jobId, 'finished');
+  const job = await workerPulseOf(ctx, actor, 'write', jobId, 'finished');
   const outcome = actor.dispatchId === undefined ? outcomeOfCall(how) : outcomeOfDispatch(how);
   const write = { job_id: jobId, exit_code: null, exit_signal: null, actor: actor.user || null, ...outcome.end };
   const finished = await ctx.db.transaction(async (tx) => {
@@ -114,7 +129,7 @@ function outcomeWithoutOutput({ errorMessage, errorCode, error, output }: Finish
   if (errorMessage) return { end: failed(errorCode ?? ERROR_CODES.crashed, errorMessage, error), refusal: null };
   if (output !== null && !output.isNull) return null;
   const code = errorCode ?? ERROR_CODES.output;
-  const told = error ?? errorObject(code, 'Output not found', MISSING_OUTPUT);
+  const told = error ?? errorObject(code, MISSING_OUTPUT, MISSING_OUTPUT);
   return { end: failed(code, MISSING_OUTPUT, told), refusal: null };
 }
 

@@ -2,18 +2,19 @@
 
 import type { LogPage } from '../contract/schemas.js';
 import { isTerminal } from '../contract/status.js';
-import { findDispatchState, noteReports } from '../store/dispatches.js';
-import { appendLogs, countLines, type NumberedLine, readLines, type StoredLine } from '../store/logs.js';
+import { noteReports } from '../store/dispatches.js';
+import type { JobPulseRow } from '../store/jobs.js';
+import { appendLogs, type NumberedLine, readLines, type StoredLine } from '../store/logs.js';
 import type { Context } from './context.js';
 import type { Actor, LineToAdd, LogSearch, LogsRead } from './engine.js';
-import { findOneJob } from './subjects.js';
+import { pulseOf, workerPulseOf } from './pulse.js';
+import { findBatch, notForBatches } from './subjects.js';
 
 /** Returns the number of stored lines afterwards. No lines: the log exists from then on, and nothing else is written. */
 export async function addLogs(ctx: Context, actor: Actor, jobId: string, lines: readonly LineToAdd[]): Promise<number> {
-  await findOneJob(ctx, actor, 'write', jobId, 'logged to');
-  const known = lines.length === 0 ? await countLines(ctx.db, jobId) : null;
-  if (known !== null) return known;
-  const late = actor.dispatchId !== undefined && (await findDispatchState(ctx.db, actor.dispatchId))?.closed === true;
+  const job = await workerPulseOf(ctx, actor, 'write', jobId, 'logged to');
+  if (lines.length === 0 && job.line_count !== null) return job.line_count;
+  const late = job.dispatch_closed;
   const stored = lines.map(({ line, isError, ts }): StoredLine => {
     return { line, is_error: isError, ts, ...(late && { late: true as const }) };
   });
@@ -22,6 +23,11 @@ export async function addLogs(ctx: Context, actor: Actor, jobId: string, lines: 
     if (late) await noteReports(tx, [lateLines(actor.dispatchId as string, lines.length)]);
     return totals.get(jobId) as number;
   });
+}
+
+/** For a call whose lines are not lines: who may add is told how many there are, or null if nothing was ever logged. */
+export async function countLog(ctx: Context, actor: Actor, jobId: string): Promise<number | null> {
+  return (await workerPulseOf(ctx, actor, 'write', jobId, 'logged to')).line_count;
 }
 
 function lateLines(dispatchId: string, lines: number) {
@@ -42,8 +48,7 @@ export async function logs(
   skip: number,
   limit: number | null,
 ): Promise<LogsRead> {
-  const job = await findOneJob(ctx, actor, 'read', jobId, 'read as a log');
-  const total = await countLines(ctx.db, jobId);
+  const { status, line_count: total } = await readableLog(ctx, actor, jobId);
   const to = limit === null ? (total ?? 0) : Math.min(skip + limit, total ?? 0);
   const lines = skip < to ? await readLines(ctx.db, jobId, skip, to) : [];
   const page = {
@@ -51,9 +56,16 @@ export async function logs(
     lines: lines.map(shownLine),
     next: Math.max(skip, to),
     total: total ?? 0,
-    finished: isTerminal(job.status),
+    finished: isTerminal(status),
   };
   return { page, everLogged: total !== null };
+}
+
+async function readableLog(ctx: Context, actor: Actor, jobId: string): Promise<JobPulseRow> {
+  const job = await pulseOf(ctx, actor, 'read', jobId);
+  if (job !== undefined) return job;
+  await findBatch(ctx, actor, 'read', jobId);
+  throw notForBatches(jobId, 'read as a log');
 }
 
 const shownLine = ({ position, line, is_error, ts, late }: NumberedLine) => {
@@ -65,8 +77,8 @@ const SEARCH_STEP = 5_000;
 const SEARCH_AT_MOST = 200_000;
 
 export async function searchLogs(ctx: Context, actor: Actor, jobId: string, s: LogSearch): Promise<LogPage> {
-  const job = await findOneJob(ctx, actor, 'read', jobId, 'read as a log');
-  const total = (await countLines(ctx.db, jobId)) ?? 0;
+  const job = await readableLog(ctx, actor, jobId);
+  const total = job.line_count ?? 0;
   const end = Math.min(total, s.skip + SEARCH_AT_MOST);
   const wanted = s.contains?.toLowerCase() ?? null;
   const matches = (line: NumberedLine) =>

@@ -2,7 +2,6 @@
 import { RepriseError } from '../contract/errors.js';
 import { isJobId } from '../contract/ids.js';
 import type { BatchItem, BatchView, EventView, JobSummary } from '../contract/schemas.js';
-import type { Status } from '../contract/status.js';
 import {
   type BatchRow,
   countItems,
@@ -14,8 +13,9 @@ import {
 import { findDispatchesOfJob } from '../store/dispatches.js';
 import { type EventCursor, type EventScope, findEvents, lastCursor } from '../store/events.js';
 import { findItemsPage } from '../store/items.js';
-import { findJobs, findJobsPage, findLineage } from '../store/jobs.js';
-import { may, mayAll, requireOnJob, usesAdmin } from './authorize.js';
+import { findIdsInWorkspace, findJobs, findJobsPage, findLineage } from '../store/jobs.js';
+import { countRange, findIdsInRange } from '../store/ranges.js';
+import { may, mayAll, requireOnJob, type Subject, usesAdmin } from './authorize.js';
 import type { Context } from './context.js';
 import type {
   Actor,
@@ -27,12 +27,44 @@ import type {
   JobFilter,
   JobRecord,
   Page,
+  RangeFilter,
+  RangeFound,
 } from './engine.js';
 import { batchItem, batchRecord, batchView, dispatchRecord, eventView, jobRecord, jobSummary } from './present.js';
-import { findOne, noSuchJob } from './subjects.js';
+import { findOne, noSuchJob, subjectOf } from './subjects.js';
 import { noSuchBatch } from './submit.js';
 
 export async function find(ctx: Context, actor: Actor, ids: readonly string[]): Promise<Map<string, Found>> {
+  return collect(ctx, ids, (subjects) => mayAll(ctx, actor, 'read', subjects));
+}
+
+/** Jobs and batches of a workspace, oldest first. */
+export async function findInWorkspace(ctx: Context, actor: Actor, wsid: number): Promise<Map<string, Found>> {
+  if (!usesAdmin(actor, 'read')) await requireWorkspaceRead(ctx, actor, wsid);
+  return collect(ctx, await findIdsInWorkspace(ctx.db, wsid), everything);
+}
+
+/** By time of creation; whose jobs they are is all that decides, so that others' are for admins only. */
+export async function findInRange(ctx: Context, actor: Actor, f: RangeFilter): Promise<RangeFound> {
+  usesAdmin(actor, 'read');
+  if (f.user !== actor.user && actor.admin === 'none') {
+    const sentence = `You are not authorized to view all records or records for others. user=${f.user ?? 'ALL'} token=${actor.user}`;
+    throw new RepriseError('FORBIDDEN', sentence);
+  }
+  const range = { ...f, owner: f.user };
+  const total = await countRange(ctx.db, range);
+  const ids = total > f.skip ? await findIdsInRange(ctx.db, range, f) : [];
+  return { total, found: await collect(ctx, ids, everything) };
+}
+
+const everything = async (subjects: readonly Subject[]) => subjects.map(() => true);
+
+/** Each id asked is in the answer, in the order asked. Children are looked up of those batches that may be read. */
+async function collect(
+  ctx: Context,
+  ids: readonly string[],
+  judge: (subjects: readonly Subject[]) => Promise<boolean[]>,
+): Promise<Map<string, Found>> {
   const asked = [...new Set(ids)];
   const jobs = await findJobs(ctx.db, asked.filter(isJobId));
   const jobIds = new Set(jobs.map((job) => job.job_id));
@@ -40,36 +72,23 @@ export async function find(ctx: Context, actor: Actor, ids: readonly string[]): 
     ctx.db,
     asked.filter((id) => isJobId(id) && !jobIds.has(id)),
   );
-  const subjects = [
-    ...jobs.map((job) => ({ jobId: job.job_id, owner: job.owner, rootOwner: job.root_owner, wsid: job.wsid })),
-    ...batches,
-  ];
-  const readable = await mayAll(ctx, actor, 'read', subjects);
-  const children = await findChildIds(
-    ctx.db,
-    batches.filter((_, index) => readable[jobs.length + index]).map((batch) => batch.batch_id),
-  );
+  const readable = await judge([...jobs.map((job) => subjectOf(job)), ...batches]);
+  const mine = batches.filter((_, index) => readable[jobs.length + index]).map((batch) => batch.batch_id);
+  const children = await findChildIds(ctx.db, mine);
   const found = new Map<string, Found>(asked.map((id) => [id, { kind: 'unknown' }]));
   jobs.forEach((job, index) => {
     found.set(job.job_id, readable[index] ? { kind: 'job', job: jobRecord(job) } : { kind: 'unreadable' });
   });
   batches.forEach((batch, index) => {
     const record = batchRecord(batch, children.get(batch.batch_id) ?? []);
-    found.set(
-      batch.batch_id,
-      readable[jobs.length + index] ? { kind: 'batch', batch: record } : { kind: 'unreadable' },
-    );
+    const isReadable = readable[jobs.length + index];
+    found.set(batch.batch_id, isReadable ? { kind: 'batch', batch: record } : { kind: 'unreadable' });
   });
   return found;
 }
 
 export async function dispatchesOf(ctx: Context, jobId: string): Promise<DispatchRecord[]> {
   return (await findDispatchesOfJob(ctx.db, jobId)).map(dispatchRecord);
-}
-
-export async function statusOf(ctx: Context, actor: Actor, id: string): Promise<Status> {
-  const found = await findOne(ctx, actor, 'read', id);
-  return found.kind === 'job' ? found.job.status : found.batch.status;
 }
 
 /** The right is judged on the job asked for. */

@@ -15,8 +15,10 @@ export function noSuchJob(id: string): RepriseError {
   );
 }
 
-export function subjectOf(job: JobAccessRow): Subject {
-  return { jobId: job.job_id, owner: job.owner, rootOwner: job.root_owner, wsid: job.wsid };
+/** The root's owner keeps read and cancel on every retry; what only its workers do, its own owner's do. */
+export function subjectOf(job: JobAccessRow, level: Level = 'read'): Subject {
+  const { job_id: jobId, owner, root_owner: rootOwner, wsid } = job;
+  return level === 'read' ? { jobId, owner, rootOwner, wsid } : { jobId, owner, wsid };
 }
 
 export type Accessible =
@@ -27,14 +29,16 @@ export type Accessible =
 export async function findOne(ctx: Context, actor: Actor, level: Level, id: string): Promise<Accessible> {
   if (!isJobId(id)) throw noSuchJob(id);
   const [job] = await findJobAccess(ctx.db, [id]);
-  if (job !== undefined) {
-    await requireOnJob(ctx, actor, level, id, subjectOf(job));
-    return { kind: 'job', job };
-  }
+  if (job === undefined) return { kind: 'batch', batch: await findBatch(ctx, actor, level, id) };
+  await requireOnJob(ctx, actor, level, id, subjectOf(job, level));
+  return { kind: 'job', job };
+}
+
+export async function findBatch(ctx: Context, actor: Actor, level: Level, id: string): Promise<BatchRow> {
   const [batch] = await findBatches(ctx.db, [id]);
   if (batch === undefined) throw noSuchJob(id);
   await requireOnJob(ctx, actor, level, id, batch);
-  return { kind: 'batch', batch };
+  return batch;
 }
 
 /** A batch parent does not run: it can not be started, finished or logged to. */
@@ -47,7 +51,11 @@ export async function findOneJob(
 ): Promise<JobAccessRow> {
   const found = await findOne(ctx, actor, level, id);
   if (found.kind === 'job') return found.job;
-  throw new RepriseError('CONFLICT', `${id} is a batch, which can not be ${verb}; name one of its jobs`);
+  throw notForBatches(id, verb);
+}
+
+export function notForBatches(id: string, verb: string): RepriseError {
+  return new RepriseError('CONFLICT', `${id} is a batch, which can not be ${verb}; name one of its jobs`);
 }
 
 export interface FoundSubject {

@@ -82,11 +82,11 @@ const selectChildIds = statement<{ batch_id: string; child_ids: string[] }>(
   `
   select batch_id, array_agg(job_id order by job_id) as child_ids
   from jobs
-  where batch_id = any($1::text[])
+  where batch_id = any($1::text[]) and abandoned_at is null
   group by batch_id`,
 );
 
-/** All jobs of each batch in order of creation, retries among them. */
+/** All jobs of each batch in order of creation, retries among them, without those it has abandoned. */
 export async function findChildIds(db: Queryable, batchIds: readonly string[]): Promise<Map<string, string[]>> {
   const rows = batchIds.length === 0 ? [] : await db.query(selectChildIds, [batchIds]);
   return new Map(rows.map((row) => [row.batch_id, row.child_ids]));
@@ -104,7 +104,7 @@ const countBatchItems = statement<BatchCountRow>(
   `
   select batch_id, status, count(*) as items, sum(retry_number) as retries
   from jobs
-  where batch_id = any($1::text[]) and superseded_by is null
+  where batch_id = any($1::text[]) and superseded_by is null and abandoned_at is null
   group by batch_id, status`,
 );
 
@@ -150,7 +150,7 @@ const selectBatchesPage = statement<BatchRow>(
     and ($3::text[] is null or exists (
       select
       from jobs j
-      where j.batch_id = b.batch_id and j.superseded_by is null and j.status = any($3)
+      where j.batch_id = b.batch_id and j.superseded_by is null and j.abandoned_at is null and j.status = any($3)
     ))
     and ($4::text is null or exists (
       select
@@ -205,7 +205,8 @@ const selectUnfinishedOfBatch = statement<{ job_id: string }>(
   `
   select job_id
   from jobs
-  where batch_id = $1::text and superseded_by is null and status in ('created', 'estimating', 'queued', 'running')`,
+  where batch_id = $1::text and superseded_by is null and abandoned_at is null
+    and status in ('created', 'estimating', 'queued', 'running')`,
 );
 
 export async function findUnfinishedOfBatch(db: Queryable, batchId: string): Promise<string[]> {
@@ -217,7 +218,7 @@ const selectHeadsInStates = statement<{ job_id: string }>(
   `
   select job_id
   from jobs
-  where batch_id = $1::text and superseded_by is null and status = any($2::text[])
+  where batch_id = $1::text and superseded_by is null and abandoned_at is null and status = any($2::text[])
   order by root_id`,
 );
 
@@ -237,4 +238,29 @@ const insertRetriedEvent = statement(
 
 export async function noteBatchRetried(tx: Queryable, batchId: string, actor: string, payload: object): Promise<void> {
   await tx.query(insertRetriedEvent, [batchId, actor, JSON.stringify(payload)]);
+}
+
+const abandonJobsOfBatch = statement<{ job_id: string }>(
+  'abandon_jobs_of_batch',
+  `
+  with abandoned as (
+    update jobs
+    set abandoned_at = now()
+    where batch_id = $1::text and job_id = any($2::text[]) and abandoned_at is null
+    returning job_id
+  ), noted as (
+    insert into events (kind, batch_id, owner, actor, payload)
+    select
+      'batch.abandoned', b.batch_id, b.owner, $3::text,
+      json_build_object('job_ids', (select array_agg(job_id order by job_id) from abandoned))::text
+    from batches b
+    where b.batch_id = $1::text and exists (select from abandoned)
+  )
+  select job_id
+  from abandoned`,
+);
+
+/** The ids that the batch gave up by this call. They run on, and keep their batch for whoever looks at them. */
+export async function abandonJobs(tx: Queryable, batchId: string, jobIds: readonly string[], actor: string) {
+  return (await tx.query(abandonJobsOfBatch, [batchId, jobIds, actor])).map((row) => row.job_id);
 }

@@ -275,6 +275,21 @@ export function findOpenDispatchesOfJobs(db: Queryable, jobIds: readonly string[
   return db.query(selectOpenDispatchesOfJobs, [jobIds]);
 }
 
+const selectEndedJobsOfDispatches = statement<{ job_id: string }>(
+  'select_ended_jobs_of_dispatches',
+  `
+  select d.job_id
+  from dispatches d
+  join jobs j on j.job_id = d.job_id
+  where d.dispatch_id = any($1::text[]) and d.closed_at is null and j.status in ('completed', 'error', 'terminated')`,
+);
+
+/** Of open ones: their jobs that have ended. */
+export async function findEndedJobs(db: Queryable, dispatchIds: readonly string[]): Promise<string[]> {
+  if (dispatchIds.length === 0) return [];
+  return (await db.query(selectEndedJobsOfDispatches, [dispatchIds])).map((row) => row.job_id);
+}
+
 const selectDispatchState = statement<{ job_id: string; closed: boolean }>(
   'select_dispatch_state',
   `

@@ -27,7 +27,7 @@ const selectItemsPage = statement<ItemRow>(
     j.running_at, j.finished_at
   from jobs j
   join inputs i on i.input_id = j.input_id
-  where j.batch_id = $1::text
+  where j.batch_id = $1::text and j.abandoned_at is null
     and ($2::text[] is null or j.status = any($2))
     and (not $3::boolean or j.superseded_by is null)
     and ($4::text is null or j.job_id > $4)

@@ -100,6 +100,9 @@ export interface FullJobRow extends JobRow {
   readonly timeout_ms: number;
   readonly scheduler: string;
   readonly scheduler_id: string | null;
+  readonly scheduler_host: string | null;
+  readonly peak_memory_mb: number | null;
+  readonly cpu_seconds: number | null;
   readonly estimating_at: Date | null;
   readonly error: string | null;
   readonly job_output: string | null;
@@ -115,13 +118,7 @@ const summaryColumns = `
 const fullColumns = `${summaryColumns},
     r.owner as root_owner, j.parent_job_id, j.meta, i.params, i.source_objects, j.timeout_ms, j.scheduler,
     j.estimating_at, j.error, j.job_output,
-    (
-      select d.scheduler_id
-      from dispatches d
-      where d.job_id = j.job_id
-      order by d.dispatch_number desc
-      limit 1
-    ) as scheduler_id,
+    d.scheduler_id, d.scheduler_host, d.peak_memory_mb, d.cpu_seconds,
     array(
       select l.job_id
       from jobs l
@@ -129,13 +126,23 @@ const fullColumns = `${summaryColumns},
       order by l.retry_number
     ) as retry_ids`;
 
+/** Of the dispatches the newest counts. */
+const fullSource = `jobs j
+  join inputs i on i.input_id = j.input_id
+  join jobs r on r.job_id = j.root_id
+  left join lateral (
+    select scheduler_id, scheduler_host, peak_memory_mb, cpu_seconds
+    from dispatches
+    where dispatches.job_id = j.job_id
+    order by dispatch_number desc
+    limit 1
+  ) d on true`;
+
 const selectJobsByIds = statement<FullJobRow>(
   'select_jobs_by_ids',
   `
   select ${fullColumns}
-  from jobs j
-  join inputs i on i.input_id = j.input_id
-  join jobs r on r.job_id = j.root_id
+  from ${fullSource}
   where j.job_id = any($1::text[])`,
 );
 
@@ -147,9 +154,7 @@ const selectLineage = statement<FullJobRow>(
   'select_lineage',
   `
   select ${fullColumns}
-  from jobs j
-  join inputs i on i.input_id = j.input_id
-  join jobs r on r.job_id = j.root_id
+  from ${fullSource}
   where j.root_id = (select root_id from jobs where job_id = $1::text)
   order by j.retry_number`,
 );
@@ -181,6 +186,68 @@ const selectJobAccess = statement<JobAccessRow>(
 
 export async function findJobAccess(db: Queryable, jobIds: readonly string[]): Promise<JobAccessRow[]> {
   return jobIds.length === 0 ? [] : db.query(selectJobAccess, [jobIds]);
+}
+
+/** What worker calls and polls need of one job, and of the dispatch whose token was used, if one was. */
+export interface JobPulseRow extends JobAccessRow {
+  /** Null when nothing was ever logged. */
+  readonly line_count: number | null;
+  readonly dispatch_job_id: string | null;
+  readonly dispatch_closed: boolean;
+}
+
+const selectJobPulse = statement<JobPulseRow>(
+  'select_job_pulse',
+  `
+  select
+    j.job_id, j.batch_id, j.root_id, j.owner, r.owner as root_owner, j.wsid, j.status, c.line_count,
+    d.job_id as dispatch_job_id, d.closed_at is not null as dispatch_closed
+  from jobs j
+  join jobs r on r.job_id = j.root_id
+  left join log_counters c on c.job_id = j.job_id
+  left join dispatches d on d.dispatch_id = $2::text
+  where j.job_id = $1::text`,
+);
+
+export async function findJobPulse(
+  db: Queryable,
+  jobId: string,
+  dispatchId: string | null,
+): Promise<JobPulseRow | undefined> {
+  return (await db.query(selectJobPulse, [jobId, dispatchId]))[0];
+}
+
+const selectIdsInWorkspace = statement<{ id: string }>(
+  'select_ids_in_workspace',
+  `
+  select job_id as id
+  from jobs
+  where wsid = $1::bigint
+  union all
+  select batch_id
+  from batches
+  where wsid = $1::bigint
+  order by id`,
+);
+
+/** Jobs and batches, oldest first. */
+export async function findIdsInWorkspace(db: Queryable, wsid: number): Promise<string[]> {
+  return (await db.query(selectIdsInWorkspace, [wsid])).map((row) => row.id);
+}
+
+const selectJobBySchedulerId = statement<{ job_id: string }>(
+  'select_job_by_scheduler_id',
+  `
+  select job_id
+  from dispatches
+  where scheduler_id = $1::text
+  order by dispatch_id desc
+  limit 1`,
+);
+
+/** By the name that a scheduler gave to a dispatch; of several schedulers with the same name, the newest. */
+export async function findJobBySchedulerId(db: Queryable, schedulerId: string): Promise<string | undefined> {
+  return (await db.query(selectJobBySchedulerId, [schedulerId]))[0]?.job_id;
 }
 
 const selectJobsPage = statement<JobRow>(

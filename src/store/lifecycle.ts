@@ -2,7 +2,8 @@
  * A job's way through the state machine: guarded, set-based, each with its event. Who got no row back lost. Rows are locked
  * in order of their ids before they are written, dispatches before jobs: two calls wait for each other, but in no circle.
  */
-import type { FailureClass } from '../contract/status.js';
+import type { EventKind } from '../contract/events.js';
+import type { FailureClass, Status } from '../contract/status.js';
 import { type Queryable, statement } from './db.js';
 
 const startJobsIfStartable = statement<{ job_id: string }>(
@@ -171,6 +172,58 @@ export async function terminateJobs(
 ): Promise<string[]> {
   if (jobIds.length === 0) return [];
   return (await tx.query(terminateJobsIfUnfinished, [jobIds, code, failureClass, actor])).map((row) => row.job_id);
+}
+
+const forceStatusIfUnfinished = statement<{ previous_status: string }>(
+  'force_status_if_unfinished',
+  `
+  with before as (
+    select j.job_id, j.status as previous_status
+    from jobs j
+    where j.job_id = $1::text and j.status in ('created', 'estimating', 'queued', 'running')
+    for update of j
+  ), forced as (
+    update jobs j
+    set
+      status = $2::text,
+      updated_at = now(),
+      wait_reason = null,
+      queued_at = case when $2 = 'queued' then now() else j.queued_at end,
+      estimating_at = case when $2 = 'estimating' then now() else j.estimating_at end,
+      running_at = case when $2 = 'running' then now() else j.running_at end,
+      finished_at = case when $2 in ('completed', 'error', 'terminated') then now() end,
+      failure_class = case when $2 in ('error', 'terminated') then 'user' end
+    from before b
+    where j.job_id = b.job_id and b.previous_status <> $2
+    returning j.job_id, j.batch_id, j.owner, b.previous_status
+  ), noted as (
+    insert into events (kind, job_id, batch_id, owner, actor, payload)
+    select
+      $3::text, job_id, batch_id, owner, $4::text,
+      json_build_object('previous_status', previous_status, 'status', $2::text, 'forced', true)::text
+    from forced
+  ), forgotten as (
+    delete from job_tokens t
+    using forced f
+    where t.job_id = f.job_id and $2 in ('completed', 'error', 'terminated')
+  )
+  select previous_status
+  from before`,
+);
+
+const EVENT_OF: Readonly<Record<Status, EventKind>> = {
+  created: 'job.requeued',
+  queued: 'job.queued',
+  estimating: 'job.estimating',
+  running: 'job.started',
+  completed: 'job.completed',
+  error: 'job.failed',
+  terminated: 'job.terminated',
+};
+
+/** The status before, or undefined for a job that has ended: its status is final. The same status writes nothing. */
+export async function forceStatus(tx: Queryable, jobId: string, status: Status, actor: string) {
+  return (await tx.query(forceStatusIfUnfinished, [jobId, status, EVENT_OF[status], actor]))[0]?.previous_status;
 }
 
 const requeueJobsIfQueued = statement<{ job_id: string }>(

@@ -68,19 +68,6 @@ function toChunks(jobId: string, total: number, lines: readonly StoredLine[]) {
   return chunks;
 }
 
-const selectLogCount = statement<{ line_count: number }>(
-  'select_log_count',
-  `
-  select line_count
-  from log_counters
-  where job_id = $1::text`,
-);
-
-/** Null when nothing was ever logged. */
-export async function countLines(db: Queryable, jobId: string): Promise<number | null> {
-  return (await db.query(selectLogCount, [jobId]))[0]?.line_count ?? null;
-}
-
 const selectLogChunks = statement<{ first_line: number; lines: string }>(
   'select_log_chunks',
   `

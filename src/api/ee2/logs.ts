@@ -11,8 +11,7 @@ export async function addJobLogs(deps: ApiDeps, actor: Actor, params: P, lines: 
   const now = Date.now();
   const parsed = lines.map((line) => lineOf(line, now));
   if (parsed.some((line) => line === null)) {
-    const { page, everLogged } = await deps.engine.logs(actor, jobId, 0, 0);
-    return { success: false, line_number: everLogged ? page.total : -1 };
+    return { success: false, line_number: (await deps.engine.countLog(actor, jobId)) ?? -1 };
   }
   return { success: true, line_number: await deps.engine.addLogs(actor, jobId, parsed as LineToAdd[]) };
 }

@@ -50,7 +50,8 @@ export function pythonList(values: readonly unknown[]): string {
 
 const quoted = (text: string) =>
   text.includes("'") && !text.includes('"') ? `"${text}"` : `'${text.replaceAll("'", "\\'")}'`;
-const shown = (value: unknown) => (typeof value === 'string' ? value : JSON.stringify(value));
+/** A value inside a sentence. */
+export const shown = (value: unknown) => (typeof value === 'string' ? value : (JSON.stringify(value) ?? 'None'));
 
 /** A job id as it was given. Missing and null have their own sentences; anything else is judged as an id. */
 export function idOf(params: P, member = 'job_id'): string {

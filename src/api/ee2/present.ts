@@ -1,5 +1,5 @@
 /** Jobs and batch parents as EE2 shows them: milliseconds, absent instead of null, lineages flat under their root. */
-import type { JobFailure, JobState } from '../../contract/ee2.js';
+import { JOB_ADS, type JobAd, type JobFailure, type JobState } from '../../contract/ee2.js';
 import { idSeconds } from '../../contract/ids.js';
 import { RawJson } from '../../contract/raw-json.js';
 import type { BatchRecord, Found, JobRecord } from '../../engine/engine.js';
@@ -12,7 +12,7 @@ const raw = (text: string | null) => (text === null ? undefined : new RawJson(te
 /** Members of `undefined` are left out when it is written. */
 type Sparse<T> = { [K in keyof T]: T[K] | undefined };
 
-export function jobState(job: JobRecord): JobState {
+function jobState(job: JobRecord): JobState {
   const isRetry = job.retryNumber > 0;
   // as in EE2 only the root knows its retries; clients take a job with any as superseded
   const retryIds = isRetry ? [] : [...job.retryIds];
@@ -35,6 +35,7 @@ export function jobState(job: JobRecord): JobState {
     errormsg: job.errormsg ?? undefined,
     error_code: job.errorCode ?? undefined,
     terminated_code: job.terminatedCode ?? undefined,
+    condor_job_ads: jobAds(job),
     child_jobs: [],
     retry_ids: retryIds,
     retry_parent: isRetry ? job.rootId : undefined,
@@ -67,7 +68,7 @@ function jobInput(job: JobRecord): JobState['job_input'] {
   return input as JobState['job_input'];
 }
 
-export function parentState(batch: BatchRecord): JobState {
+function parentState(batch: BatchRecord): JobState {
   const state: Sparse<JobState> = {
     user: batch.owner,
     authstrat: AUTHSTRAT,
@@ -103,3 +104,49 @@ export function stateOf(id: string, found: Found | undefined): JobState | JobFai
     found?.kind === 'unreadable' ? `No read permissions for ${id}` : `Cannot find job with ids: ['${id}']`;
   return { job_id: id, failure, check_job_error: true };
 }
+
+/** Only for jobs that were found. */
+export function storedState(found: Found): Omit<JobState, 'batch_id' | 'retry_count'> & { batch_id?: string } {
+  if (found.kind !== 'job' && found.kind !== 'batch') throw new Error(`a job that is ${found.kind} was to be shown`);
+  const {
+    batch_id: batchId,
+    retry_count: _,
+    ...stored
+  } = found.kind === 'job' ? jobState(found.job) : parentState(found.batch);
+  return batchId === null ? stored : { ...stored, batch_id: batchId };
+}
+
+const TIMES = ['updated', 'queued', 'estimating', 'running', 'finished'] as const;
+
+/** The document as EE2 keeps it: times in seconds, nothing computed. */
+export function document(job: JobRecord): Record<string, unknown> {
+  const { job_id: id, created: _, ...stored } = storedState({ kind: 'job', job }) as JobState;
+  const seconds = TIMES.map((name) => [name, stored[name] === undefined ? undefined : inSeconds(stored[name])]);
+  return { _id: id, ...stored, ...Object.fromEntries(seconds) };
+}
+
+/** A float, also on the whole second: Python's clients tell seconds from milliseconds by it. */
+function inSeconds(milliseconds: number): RawJson {
+  return new RawJson((milliseconds / 1000).toFixed(3));
+}
+
+/** Of jobs that had started and were finished, not cancelled. What is not known here is null, as in HTCondor's own. */
+function jobAds(job: JobRecord): JobState['condor_job_ads'] {
+  if (job.runningAt === null || (job.status !== 'completed' && job.status !== 'error')) return undefined;
+  const [started, ended] = [seconds(job.runningAt), seconds(job.finishedAt)];
+  const kilobytes = job.peakMemoryMb === null ? null : Math.round(job.peakMemoryMb * 1024);
+  const known: Partial<Record<JobAd, number | string | null>> = {
+    RemoteUserCpu: job.cpuSeconds,
+    CpusUsage: job.cpuSeconds === null || ended === null ? null : job.cpuSeconds / Math.max(ended - (started ?? 0), 1),
+    ResidentSetSize_RAW: kilobytes,
+    ResidentSetSize: kilobytes,
+    RemoteHost: null,
+    LastRemoteHost: job.schedulerHost,
+    CompletionDate: ended,
+    JobCurrentStartDate: started,
+    JobCurrentStartExecutingDate: started,
+  };
+  return Object.fromEntries(JOB_ADS.map((name) => [name, known[name] ?? null]));
+}
+
+const seconds = (time: Date | null) => (time === null ? null : Math.floor(time.getTime() / 1000));

@@ -1,13 +1,13 @@
-/** check_job, check_jobs, check_job_batch, get_job_params. */
+/** check_job, check_jobs, check_job_batch, check_workspace_jobs, get_job_params. */
 import type { JobFailure, JobState } from '../../contract/ee2.js';
 import { RepriseError } from '../../contract/errors.js';
 import { isJobId } from '../../contract/ids.js';
 import { RawJson } from '../../contract/raw-json.js';
-import type { Actor, JobRecord } from '../../engine/engine.js';
+import type { Actor, Found, JobRecord } from '../../engine/engine.js';
 import type { ApiDeps } from '../deps.js';
 import { type Exclusion, exclusionOf, without } from './fields.js';
-import { flagOf, idOf, type P, pythonList, truthy } from './params.js';
-import { parentState, stateOf } from './present.js';
+import { flagOf, idOf, type P, pythonList, shown, truthy } from './params.js';
+import { stateOf } from './present.js';
 
 /** A job that may not be read is answered with an object, not with an error, which EE2's clients are used to. */
 export async function checkJob(deps: ApiDeps, actor: Actor, params: P): Promise<JobState | JobFailure> {
@@ -28,46 +28,64 @@ export async function checkJobs(deps: ApiDeps, actor: Actor, params: P) {
 }
 
 /** A list in the order asked, or the bare mapping. */
-export function listed(states: ReadonlyMap<string, JobState | JobFailure>, returnList: unknown) {
+function listed(states: ReadonlyMap<string, JobState | JobFailure>, returnList: unknown) {
   return flagOf(returnList, true) ? { job_states: [...states.values()] } : Object.fromEntries(states);
 }
 
-export async function statesOf(
+async function statesOf(
   deps: ApiDeps,
   actor: Actor,
   ids: readonly string[],
   excluded: Exclusion,
 ): Promise<Map<string, JobState | JobFailure>> {
+  const all = await found(deps, actor, ids);
+  return new Map([...all].map(([id, one]) => [id, without(stateOf(id, one), excluded)]));
+}
+
+/** Refused as a whole if one id can not be one, or if none is known. */
+async function found(deps: ApiDeps, actor: Actor, ids: readonly string[]): Promise<Map<string, Found>> {
   const malformed = ids.find((id) => !isJobId(id));
   if (malformed !== undefined) {
     const sentence = `'${malformed}' is not a valid ObjectId, it must be a 12-byte input or a 24-character hex string`;
     throw new RepriseError('NOT_FOUND', sentence);
   }
-  const found = await deps.engine.find(actor, ids);
-  if ([...found.values()].every((one) => one.kind === 'unknown')) {
-    throw new RepriseError('NOT_FOUND', `Cannot find job with ids: ${pythonList([...found.keys()])}`);
-  }
-  return new Map([...found].map(([id, one]) => [id, without(stateOf(id, one), excluded)]));
+  const all = await deps.engine.find(actor, ids);
+  if ([...all.values()].some((one) => one.kind !== 'unknown')) return all;
+  throw new RepriseError('NOT_FOUND', `Cannot find job with ids: ${pythonList([...all.keys()])}`);
 }
 
 export async function checkJobBatch(deps: ApiDeps, actor: Actor, params: P) {
   if (!truthy(params.job_id)) throw new RepriseError('INVALID_INPUT', 'Please provide valid job_id');
   const id = idOf(params);
   const excluded = exclusionOf(params.exclude_fields);
-  if (excluded.includes('child_jobs')) {
+  if (excluded.some((path) => path[0] === 'child_jobs')) {
     throw new RepriseError('INVALID_INPUT', "You can't exclude child jobs from this endpoint");
   }
-  const parent = (await deps.engine.find(actor, [id])).get(id);
-  if (parent?.kind !== 'batch') {
-    const states = await statesOf(deps, actor, [id], excluded);
-    return { batch_jobstate: states.get(id)!, child_jobstates: [] };
-  }
-  const children = parent.batch.childIds;
-  const states = children.length === 0 ? new Map() : await statesOf(deps, actor, children, excluded);
+  const parent = (await found(deps, actor, [id])).get(id);
+  const children = parent?.kind === 'batch' ? parent.batch.childIds : [];
+  const states = children.length === 0 ? new Map() : await deps.engine.find(actor, children);
   return {
-    batch_jobstate: without(parentState(parent.batch), excluded),
-    child_jobstates: children.map((child) => states.get(child)),
+    batch_jobstate: without(stateOf(id, parent), excluded),
+    child_jobstates: children.map((child) => without(stateOf(child, states.get(child)), excluded)),
   };
+}
+
+/** A workspace without jobs is an empty mapping, whatever form was asked for, as in EE2. */
+export async function checkWorkspaceJobs(deps: ApiDeps, actor: Actor, params: P) {
+  const wsid = workspaceOf(params);
+  const excluded = exclusionOf(params.exclude_fields);
+  const jobs = await deps.engine.findInWorkspace(actor, wsid);
+  if (jobs.size === 0) return {};
+  const states = new Map([...jobs].map(([id, one]) => [id, without(stateOf(id, one), excluded)]));
+  return listed(states, params.return_list);
+}
+
+function workspaceOf(params: P): number {
+  const value = params.workspace_id;
+  if (value === undefined) throw new RepriseError('INVALID_INPUT', 'workspace_id');
+  const wsid = typeof value === 'string' && /^\s*\d+\s*$/.test(value) ? Number(value) : value;
+  if (typeof wsid === 'number' && Number.isSafeInteger(wsid)) return wsid;
+  throw new RepriseError('INVALID_INPUT', `workspace_id must be a number, which ${shown(value)} is not`);
 }
 
 /** Exactly seven members, null when unset. */

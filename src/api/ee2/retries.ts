@@ -2,6 +2,7 @@
 import { type ErrorCode, RepriseError } from '../../contract/errors.js';
 import { stringifyKeepingText } from '../../contract/raw-json.js';
 import type { Receipt } from '../../contract/schemas.js';
+import { usesAdmin } from '../../engine/authorize.js';
 import type { Actor } from '../../engine/engine.js';
 import type { ApiDeps } from '../deps.js';
 import { idOf, type P, pythonList, textOf } from './params.js';
@@ -21,6 +22,8 @@ export async function retrySeveral(deps: ApiDeps, actor: Actor, params: P) {
   if (!Array.isArray(asked)) throw new RepriseError('INVALID_INPUT', 'job_ids must be a list of job ids');
   const ids = asked.map((id) => (typeof id === 'string' ? id : JSON.stringify(id)));
   refuseDoubles(ids);
+  const denied = powerDenied(actor);
+  if (denied !== null) return ids.map((id) => ({ job_id: id, error: denied }));
   const receipts = await retry(deps, actor, 'retry_jobs', ids, params);
   return receipts.map((receipt) =>
     receipt.accepted ? acceptedPair(receipt) : { job_id: receipt.requested_id, error: receipt.message as string },
@@ -29,6 +32,17 @@ export async function retrySeveral(deps: ApiDeps, actor: Actor, params: P) {
 
 function acceptedPair(receipt: Receipt) {
   return { job_id: receipt.root_id as string, retry_id: receipt.retry_id as string };
+}
+
+/** A wish for power without the role is refused item by item here. */
+function powerDenied(actor: Actor): string | null {
+  try {
+    usesAdmin(actor, 'write');
+    return null;
+  } catch (error) {
+    if (error instanceof RepriseError) return error.message;
+    throw error;
+  }
 }
 
 function refuseDoubles(ids: readonly string[]): void {
@@ -41,11 +55,12 @@ function refuseDoubles(ids: readonly string[]): void {
 
 async function retry(deps: ApiDeps, actor: Actor, operation: string, ids: readonly string[], params: P) {
   const { request_id: _, ...body } = params;
+  const requestId = textOf(params, 'request_id');
   const result = await deps.engine.retry(actor, {
     what: { ids },
     reason: textOf(params, 'reason') ?? null,
     dryRun: false,
-    repeat: { operation, requestId: textOf(params, 'request_id'), body: stringifyKeepingText(body) },
+    repeat: { operation, requestId, body: requestId === undefined ? '' : stringifyKeepingText(body) },
   });
   return result.receipts;
 }

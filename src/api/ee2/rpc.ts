@@ -20,7 +20,7 @@ import { checkPositional } from './params.js';
 const SERVICE = 'execution_engine2';
 
 export function mountRpc(http: HttpApp, deps: ApiDeps): void {
-  http.options('*', (c) => new Response(null, { status: 200, headers: cors(c) }));
+  http.options('*', (c) => jsonReply(undefined, 200, '', cors(c)));
   http.post('*', (c) => answer(c, deps));
   // EE2 answers a GET as it answers an empty body
   for (const path of ['/services/ee2', '/services/ee2/*', '/services/ee2-nr', '/services/ee2-nr/*']) {
@@ -92,9 +92,9 @@ function failed(c: Context, deps: ApiDeps, echo: Echo, thrown: unknown): Promise
   return jsonReply(undefined, 500, body, cors(c));
 }
 
-/** EE2 gives no message with these two. */
+/** EE2 gives no message with an unknown method. */
 function messageOf({ code, message }: RepriseError): string | null {
-  return code === 'METHOD_NOT_FOUND' || code === 'INVALID_REQUEST' ? message || null : message;
+  return code === 'METHOD_NOT_FOUND' ? null : message || null;
 }
 
 const noJson = (why: string) => new RepriseError('PARSE_ERROR', `the body is not JSON: ${why}`);
@@ -127,9 +127,9 @@ function echoOf(request: Request, text: string): Echo {
 }
 
 function bindingOf({ method, id }: Request): Binding {
-  if (id === undefined || (typeof id !== 'string' && typeof id !== 'number' && id !== null)) {
-    throw new RepriseError('INVALID_REQUEST', "the request needs the member 'id', a string or a number");
-  }
+  if (id === undefined) throw new RepriseError('INVALID_REQUEST', "the request needs the member 'id'");
+  // without a message, as in EE2
+  if (typeof id !== 'string' && typeof id !== 'number' && id !== null) throw new RepriseError('INVALID_REQUEST', '');
   if (typeof method !== 'string' || method.split('.').length !== 2) {
     throw new RepriseError('INVALID_REQUEST', `the request needs the member 'method', such as '${SERVICE}.status'`);
   }
