@@ -1,11 +1,41 @@
 import { defineConfig } from 'vitest/config';
 
+/** What stands on the seam of the store runs on each database, by name. */
+const ON_EACH_DATABASE = [
+  'test/engine/**/*.test.ts',
+  'test/maintenance/**/*.test.ts',
+  'test/store/{transitions,concurrency}.test.ts',
+];
+
 export default defineConfig({
   test: {
-    include: ['test/**/*.test.ts'],
     testTimeout: 60_000,
     hookTimeout: 120_000,
     pool: 'forks',
     maxWorkers: 2,
+    projects: [
+      {
+        extends: true,
+        test: { name: 'embedded', include: ON_EACH_DATABASE, provide: { database: 'embedded' } },
+      },
+      {
+        extends: true,
+        test: {
+          name: 'PostgreSQL 15',
+          include: ON_EACH_DATABASE,
+          globalSetup: 'test/support/shared-postgres.ts',
+          provide: { database: 'postgres' },
+        },
+      },
+      {
+        extends: true,
+        test: {
+          name: 'reprise',
+          include: ['test/**/*.test.ts'],
+          exclude: ON_EACH_DATABASE,
+          provide: { database: 'embedded' },
+        },
+      },
+    ],
   },
 });

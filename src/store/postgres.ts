@@ -17,6 +17,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
 import { RepriseError } from '../contract/errors.js';
 import { type Db, DbError, type Param, type Queryable, type Statement } from './db.js';
+import { toWire } from './embedded-values.js';
 import {
   asDbError,
   cannotConnect,
@@ -313,7 +314,7 @@ async function ask<Row>(
   params: readonly Param[],
 ): Promise<Row[]> {
   try {
-    const { rows } = await client.query<Row & pg.QueryResultRow>({ name, text, values: params as Param[] });
+    const { rows } = await client.query<Row & pg.QueryResultRow>({ name, text, values: params.map(toWire) });
     return rows;
   } catch (error) {
     throw asDbError(error, name);

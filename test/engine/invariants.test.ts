@@ -8,6 +8,7 @@ import { openTestDb } from '../support/databases.js';
 import {
   admin,
   alice,
+  eventsSettled,
   type Harness,
   idsOf,
   newBatch,
@@ -115,6 +116,7 @@ async function checkBooks(batchId: string): Promise<void> {
 
 /** Each event of a job's life continues from the status the one before left. */
 async function checkEvents(batchId: string): Promise<void> {
+  await eventsSettled(h);
   const { items } = await h.engine.listEvents(admin, { jobId: null, batchId, after: null, limit: 100_000 });
   const statusAfter: Record<string, Status> = {
     'job.created': 'created',

@@ -6,6 +6,7 @@ import {
   alice,
   bob,
   COMMIT,
+  eventsSettled,
   type Harness,
   idsOf,
   newBatch,
@@ -110,9 +111,11 @@ describe('a log', () => {
 describe('events after `now`', () => {
   it('begin where the first look was, not where the last one was', async () => {
     const filter = { jobId: null, batchId: null, after: 'now', limit: 10 };
+    await eventsSettled(h);
     const { items, nextCursor } = await h.engine.listEvents(alice, filter);
     expect(items).toEqual([]);
     const [id] = idsOf(await submitJobs(h, 1));
+    await eventsSettled(h);
     const later = await h.engine.listEvents(alice, { ...filter, after: nextCursor });
     expect(later.items.map((event) => event.job_id)).toEqual([id]);
   });

@@ -1,10 +1,14 @@
 /**
- * A migrated database for a test file, by the code the server uses: the embedded one in a directory of its own, and a
- * PostgreSQL 15 server. `describe.each(databases)` runs a suite on both.
+ * A migrated database for a test file, by the code the server uses: the embedded one in a directory of its own, or one on a
+ * PostgreSQL 15 server. `openTestDb` opens the one that the run is about (vitest.config.ts); `describe.each(databases)`
+ * runs a suite on both in one run.
  */
+import { randomBytes } from 'node:crypto';
 import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import pg from 'pg';
+import { inject } from 'vitest';
 import type { Db } from '../../src/store/db.js';
 import { openEmbeddedDb } from '../../src/store/embedded.js';
 import { buildTemplate } from '../../src/store/embedded-build.js';
@@ -13,14 +17,33 @@ import { migrate } from '../../src/store/migrate.js';
 import { openPostgresDb } from '../../src/store/postgres.js';
 import { startPostgres } from './postgres-server.js';
 
-/** The embedded one. `close` removes its directory. */
 export function openTestDb(): Promise<Db> {
+  return inject('database') === 'postgres' ? openSharedPostgres() : openTestEmbedded();
+}
+
+/** `close` removes its directory. */
+function openTestEmbedded(): Promise<Db> {
   return withScratch(async (dataDir) => {
     if (!existsSync(templateFile())) await withScratch(async (scratch) => buildTemplate(scratch, templateFile()), true);
     const db = await openEmbeddedDb({ dataDir });
     await migrate(db, MIGRATIONS);
     return closing(db, () => remove(dataDir));
   });
+}
+
+/** A copy of the migrated database on the server that all files of the run share. */
+async function openSharedPostgres(): Promise<Db> {
+  const url = new URL(inject('postgresUrl'));
+  const name = `test_${randomBytes(6).toString('hex')}`;
+  await sql(url.href, `create database ${name} template template_migrated`);
+  const db = await openPostgresDb({ url: Object.assign(new URL(url), { pathname: `/${name}` }).href });
+  return closing(db, () => sql(url.href, `drop database ${name} with (force)`));
+}
+
+async function sql(url: string, text: string): Promise<void> {
+  const client = new pg.Client(url);
+  await client.connect();
+  await client.query(text).finally(() => client.end());
 }
 
 /** `close` ends the server too. */
@@ -37,7 +60,7 @@ export async function openTestPostgres(): Promise<Db> {
 }
 
 export const databases = [
-  { name: 'embedded', open: openTestDb },
+  { name: 'embedded', open: openTestEmbedded },
   { name: 'PostgreSQL 15', open: openTestPostgres },
 ] as const;
 

@@ -15,7 +15,8 @@ import { createLeases } from '../../src/engine/leases.js';
 import { createWake } from '../../src/engine/wake.js';
 import { createReconciler } from '../../src/maintenance/reconciler.js';
 import type { DispatchState, Scheduler, Submission, SubmissionOutcome } from '../../src/schedulers/scheduler.js';
-import type { Db } from '../../src/store/db.js';
+import { type Db, statement } from '../../src/store/db.js';
+import { until } from './until.js';
 
 export const COMMIT = 'a'.repeat(40);
 
@@ -140,6 +141,15 @@ export function openEngine(db: Db, parts: Partial<Context> = {}) {
   return { ctx, engine, dispatcher, reconciler, scheduler, catalog, rights, unreadable, wake };
 }
 export type Harness = ReturnType<typeof openEngine>;
+
+const countUnsettledEvents = statement<{ events: number }>(
+  'test_count_unsettled_events',
+  'select count(*) as events from events where txid >= pg_snapshot_xmin(pg_current_snapshot())',
+);
+
+/** On a server that others use too, an event can be read only when every transaction that is older has ended. */
+export const eventsSettled = (h: Harness) =>
+  until('the events to settle', async () => (await h.ctx.db.query(countUnsettledEvents))[0]?.events === 0);
 
 const repeat = (operation: string, requestId: string | undefined) => ({ operation, requestId, body: 'same' });
 
