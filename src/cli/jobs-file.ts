@@ -3,8 +3,8 @@ import { readFile } from 'node:fs/promises';
 import { extname } from 'node:path';
 import { buffer } from 'node:stream/consumers';
 import { CsvError, parse } from 'csv-parse/sync';
+import { buildParams, exactJson, type ParamsSchema } from '../client/params.js';
 import { UsageError } from './output.js';
-import { buildParams, exactJson, type ParamsSchema } from './params.js';
 
 export type Format = 'jsonl' | 'csv';
 

@@ -1,7 +1,8 @@
 /** The schema that types parameters given as text. */
+
+import type { ParamsSchema } from '../client/params.js';
 import { RepriseError } from '../contract/errors.js';
 import type { VersionOptions } from './options.js';
-import type { ParamsSchema } from './params.js';
 import type { Session } from './session.js';
 
 /** Null where there is none, or where the submission will say better why not. */

@@ -1,5 +1,6 @@
 /** `reprise run`: one job. */
 import { type Command, Option } from 'commander';
+import { buildParams, exactJson } from '../client/params.js';
 import { RawJson } from '../contract/raw-json.js';
 import type { JobDetail, SubmitResult } from '../contract/schemas.js';
 import { messageOf } from './failures.js';
@@ -23,7 +24,6 @@ import {
   withJobOptions,
 } from './options.js';
 import { EXIT, exitWith, paint, print, printJson, reportRefusal, say, UsageError } from './output.js';
-import { buildParams, exactJson } from './params.js';
 import { connect, type Session } from './session.js';
 import { oneLine, shortCommit } from './text.js';
 import { waitForJobs } from './waiting.js';

@@ -1,7 +1,7 @@
 import { Ajv } from 'ajv';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { buildParams, exactJson } from '../../src/cli/params.js';
+import { buildParams, exactJson } from '../../src/client/params.js';
 
 const one = (text: string, member?: unknown) =>
   buildParams([['p', text]], member === undefined ? null : { properties: { p: member } }).slice(5, -1);
