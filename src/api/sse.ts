@@ -25,13 +25,15 @@ export function createStreams(deps: ApiDeps): Streams {
   return {
     async open(c, reader, filter) {
       const resumed = { ...filter, after: c.req.header('last-event-id') || filter.after };
-      await deps.engine.listEvents(await reader(), { ...resumed, limit: 1 });
+      const first = await deps.engine.listEvents(await reader(), { ...resumed, limit: 1 });
+      // `now` is where the stream began, not where it looks next
+      const from = resumed.after === 'now' ? { ...resumed, after: first.nextCursor } : resumed;
       const run = (stream: Stream) => {
         const stop = new AbortController();
         const abort = () => stop.abort();
         ending.signal.addEventListener('abort', abort, { once: true });
         stream.onAbort(abort);
-        return follow(deps, stream, reader, resumed, stop.signal).finally(() => {
+        return follow(deps, stream, reader, from, stop.signal).finally(() => {
           abort();
           ending.signal.removeEventListener('abort', abort);
         });

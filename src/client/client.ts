@@ -25,6 +25,8 @@ export interface EventScopeParams {
   readonly after?: string;
   readonly as_admin?: boolean;
   readonly signal?: AbortSignal;
+  /** True when a connection stands, false when it was lost and another is tried. */
+  readonly onConnection?: (stands: boolean) => void;
 }
 
 export interface Client {

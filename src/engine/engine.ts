@@ -275,7 +275,7 @@ export interface Engine {
   batch(actor: Actor, batchId: string): Promise<BatchView>;
   /** Oldest first. */
   listItems(actor: Actor, filter: ItemFilter): Promise<Page<BatchItem>>;
-  /** After `now`, `nextCursor` is where now was. */
+  /** After `now` is nothing yet: the page is empty, and `nextCursor` is where now was. */
   listEvents(actor: Actor, filter: EventFilter): Promise<Page<EventView>>;
   /** Calls back (coalesced, at most every 50 ms) when events may have been written. Returns the way to stop. */
   onEvents(listener: () => void): () => void;

@@ -220,9 +220,9 @@ function idCursor(cursor: string | null): string | null {
 export async function listEvents(ctx: Context, actor: Actor, f: EventFilter): Promise<Page<EventView>> {
   const scope = await eventScope(ctx, actor, f);
   const after = await eventCursor(ctx, f.after);
+  if (f.after === 'now') return { items: [], nextCursor: `${after.txid}-${after.eventId}` };
   const rows = await findEvents(ctx.db, scope, after, f.limit);
   const last = rows.at(-1);
-  if (last === undefined && f.after === 'now') return { items: [], nextCursor: `${after.txid}-${after.eventId}` };
   return {
     items: rows.map(eventView),
     nextCursor: last !== undefined && rows.length === f.limit ? `${last.txid}-${last.event_id}` : null,
