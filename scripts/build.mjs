@@ -1,4 +1,4 @@
-/** `npm run build`: dist/ from src/, and the prepared data directory that makes a first start short. */
+/** `npm run build`: dist/ from src/, dist/web from web/, and the prepared data directory that makes a first start short. */
 import { spawnSync } from 'node:child_process';
 import { chmodSync, existsSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
@@ -13,6 +13,14 @@ const hash = sourceHash();
 // a module that was renamed or removed must not live on in dist
 rmSync(join(root, 'dist'), { recursive: true, force: true });
 const compiled = run(join('node_modules', 'typescript', 'bin', 'tsc'), '-p', '.');
+const pages = run(
+  join('node_modules', 'vite', 'bin', 'vite.js'),
+  'build',
+  '--config',
+  'web/vite.config.ts',
+  '--logLevel',
+  'warn',
+);
 
 const program = join(root, 'dist', 'cli', 'main.js');
 if (existsSync(program)) chmodSync(program, 0o755);
@@ -22,5 +30,5 @@ let prepared = true;
 if (existsSync(join(root, template))) prepared = run(template);
 else console.error(`build: no ${template}; a first start will take a few seconds longer`);
 
-if (compiled && prepared) recordBuild(hash);
+if (compiled && pages && prepared) recordBuild(hash);
 else process.exitCode = 1;

@@ -49,32 +49,43 @@ function ensureBuilt() {
 
 /** What a purpose needs from the system: how to see it, the package of Debian that has it, and what for. */
 const SYSTEM = {
-  '--tests': {
-    found: () => existsSync('/usr/lib/postgresql/15/bin/postgres'),
-    package: 'postgresql-15',
-    why: 'the tests prepare every statement on a PostgreSQL server too',
-  },
-  '--bench': {
-    found: () => succeeds('sh', '-c', 'parallel --version | grep -q GNU'),
-    package: 'parallel',
-    why: 'the benchmark runs GNU parallel beside the local scheduler',
-  },
+  '--tests': [
+    {
+      found: () => existsSync('/usr/lib/postgresql/15/bin/postgres'),
+      package: 'postgresql-15',
+      why: 'the tests prepare every statement on a PostgreSQL server too',
+    },
+    {
+      found: () => existsSync('/usr/bin/chromium'),
+      package: 'chromium',
+      why: 'the tests of the web UI use a browser',
+    },
+  ],
+  '--bench': [
+    {
+      found: () => succeeds('sh', '-c', 'parallel --version | grep -q GNU'),
+      package: 'parallel',
+      why: 'the benchmark runs GNU parallel beside the local scheduler',
+    },
+  ],
 };
 
 function ensureSystem(option) {
-  const need = SYSTEM[option];
-  if (need.found()) return;
-  const missing = `${need.package} is missing (${need.why})`;
-  if (!succeeds('apt-get', '--version')) fail(`${missing}, and there is no apt-get here; install it by hand`);
+  const missing = SYSTEM[option].filter((need) => !need.found());
+  if (missing.length === 0) return;
+  for (const need of missing) say(`${need.package} is missing (${need.why})`);
+  const packages = missing.map((need) => need.package);
+  if (!succeeds('apt-get', '--version')) fail(`there is no apt-get here; install by hand: ${packages.join(' ')}`);
   const sudo = process.getuid?.() === 0 ? [] : ['sudo', '-n'];
   if (sudo.length > 0 && !succeeds('sudo', '-n', 'true'))
-    fail(`${missing}, and only root may install it; run: sudo apt-get install --no-install-recommends ${need.package}`);
-  say(`${missing}: installing it with apt-get`);
+    fail(`only root may install; run: sudo apt-get install --no-install-recommends ${packages.join(' ')}`);
+  say(`installing with apt-get: ${packages.join(' ')}`);
   // `env` behind sudo, because sudo drops the variables it is given
   const [program, ...apt] = [...sudo, 'env', 'DEBIAN_FRONTEND=noninteractive', 'apt-get', '-qq'];
   run(program, [...apt, 'update']);
-  run(program, [...apt, 'install', '-y', '--no-install-recommends', need.package]);
-  if (!need.found()) fail(`${need.package} was installed, but what it should bring is still not there`);
+  run(program, [...apt, 'install', '-y', '--no-install-recommends', ...packages]);
+  const still = missing.filter((need) => !need.found()).map((need) => need.package);
+  if (still.length > 0) fail(`${still.join(', ')} was installed, but what it should bring is still not there`);
 }
 
 checkMachine();

@@ -12,6 +12,7 @@ const stampFile = join(stateDir, 'build-stamp');
 /** Everything a build depends on. */
 const SOURCES = [
   'src',
+  'web',
   'migrations',
   'package.json',
   'package-lock.json',

@@ -10,6 +10,7 @@ const CHECKS = [
   { name: 'lint and format', command: ['node_modules/@biomejs/biome/bin/biome', 'ci', '--error-on-warnings', '.'] },
   { name: 'dead code', command: ['node_modules/knip/bin/knip.js'] },
   { name: 'types', command: ['node_modules/typescript/bin/tsc', '-p', 'tsconfig.test.json'] },
+  { name: 'types of the pages', command: ['node_modules/typescript/bin/tsc', '-p', 'web'] },
   { name: 'tests', command: ['node_modules/vitest/vitest.mjs', 'run', ...REPORTERS, ...process.argv.slice(2)] },
 ];
 

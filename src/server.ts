@@ -9,6 +9,8 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { buildApp } from './api/app.js';
 import { listen } from './api/listen.js';
+import { createSessions } from './api/session.js';
+import { signInPath } from './api/ui.js';
 import { createBuiltinAuth } from './auth/builtin.js';
 import { createDispatchTokens } from './auth/job-token.js';
 import { createBuiltinCatalog } from './catalog/builtin.js';
@@ -63,11 +65,14 @@ export interface DatabaseOptions {
 export interface RunningServer {
   readonly url: string;
   readonly adminTokenFile: string;
+  /** An address that signs a browser in as the machine's owner, once, within ten minutes. */
+  signInUrl(): string;
   /** Running jobs go on; the next server on the same directory finds them. */
   close(): Promise<void>;
 }
 
 const MIGRATIONS = fileURLToPath(new URL('../migrations', import.meta.url));
+const WEB = fileURLToPath(new URL('../dist/web', import.meta.url));
 const MEGABYTE = 1024 * 1024;
 /** Longer than an upgrade of the server or a restart of its machine. */
 const HOST_LEASE_MS = 5 * 60_000;
@@ -129,6 +134,11 @@ async function startParts(options: ServerOptions, closing: (() => unknown)[]) {
     onEvents: (listener) => wake.on('events', listener),
     log: toLog(log),
   };
+  const sessions = createSessions({
+    key: await ensureSecret(db, 'web-sessions', () => randomBytes(32)),
+    now: () => new Date(),
+    randomBytes,
+  });
   const engine = createEngine(ctx);
   const metrics = createMetrics({ unfinishedJobs: () => countUnfinishedJobs(db) });
   const { version, commit } = readVersion();
@@ -138,6 +148,8 @@ async function startParts(options: ServerOptions, closing: (() => unknown)[]) {
     people: auth,
     identify: (token) => auth.identify(token),
     dispatchTokens: ctx.tokens,
+    sessions,
+    webDir: WEB,
     settings,
     version,
     gitCommit: commit,
@@ -154,7 +166,9 @@ async function startParts(options: ServerOptions, closing: (() => unknown)[]) {
   const serverFile = join(dataDir, 'server.json');
   writeWhole(serverFile, JSON.stringify({ url, pid: process.pid }));
   closing.push(() => rmSync(serverFile, { force: true }));
-  return { url, adminTokenFile };
+  const adminToken = async () => readFileSync(adminTokenFile, 'utf8').trim();
+  const signInUrl = () => url + signInPath(sessions.offer(adminToken).code);
+  return { url, adminTokenFile, signInUrl };
 }
 
 function openDb({ database, dataDir, log }: ServerOptions): Promise<Db> {

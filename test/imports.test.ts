@@ -56,6 +56,17 @@ it('imports run one way', () => {
   expect(wrong).toEqual([]);
 });
 
+it('the pages import the contract and the client only', () => {
+  const web = resolve(import.meta.dirname, '../web/src');
+  const pages = readdirSync(web, { recursive: true, encoding: 'utf8' }).filter((file) => /\.tsx?$/.test(file));
+  const targets = pages.flatMap((file) =>
+    [...readFileSync(join(web, file), 'utf8').matchAll(/from '(\.[^']+)'/g)].map((match) =>
+      relative(resolve(web, '../..'), resolve(web, dirname(file), match[1]!)),
+    ),
+  );
+  expect(targets.filter((target) => !/^(web\/src|src\/contract|src\/client)\//.test(target))).toEqual([]);
+});
+
 it('only the store has SQL in it', () => {
   const sql = /\b(select|insert into|update|delete from)\s[\s\S]{0,200}\b(from|where|values|set)\b/;
   const elsewhere = files

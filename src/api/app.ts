@@ -8,6 +8,7 @@ import type { ApiDeps } from './deps.js';
 import { mountRpc } from './ee2/rpc.js';
 import { mountRest } from './rest.js';
 import { createStreams } from './sse.js';
+import { mountUi } from './ui.js';
 
 export type HttpApp = Hono<{ Bindings: HttpBindings }>;
 
@@ -24,6 +25,8 @@ export function buildApp(deps: ApiDeps): App {
   http.get('/metrics', async (c) =>
     c.body(await deps.metrics.text(), 200, { 'content-type': deps.metrics.contentType }),
   );
+  // before REST, whose last route answers everything below /api/v1
+  mountUi(http, deps);
   mountRest(http, deps, streams);
   mountRpc(http, deps);
   return { http, endStreams: streams.end };

@@ -13,6 +13,7 @@ import type { ServiceSettings } from '../contract/settings.js';
 import type { Actor, Engine } from '../engine/engine.js';
 import type { Log } from '../log.js';
 import type { Metrics } from '../metrics.js';
+import type { Sessions } from './session.js';
 
 export interface Identity {
   readonly user: string;
@@ -59,6 +60,9 @@ export interface ApiDeps {
   /** The dispatch a token is good for, or null. */
   readonly dispatchTokens: { verify(token: string): string | null };
   readonly settings: ServiceSettings;
+  readonly sessions: Sessions;
+  /** Where the built pages are; without them `/` says how to build them. */
+  readonly webDir: string;
   readonly version: string;
   readonly gitCommit: string;
   /** Bytes. */

@@ -7,6 +7,8 @@ import { RETRYABLE_STATUSES } from '../contract/status.js';
 import type { Actor, EventFilter, Repeatable, RetryOptions, SubmitTarget } from '../engine/engine.js';
 import type { ApiDeps } from './deps.js';
 import { jobDetail, jobOf, summaryOf } from './present-rest.js';
+import { SESSION_MS } from './session.js';
+import { signInPath } from './ui.js';
 
 type Handler<N extends RestName> = (deps: ApiDeps, actor: Actor, params: RestParams<N>) => Promise<RestResult<N>>;
 type SubmitParams = Pick<RestParams<'submitJobs'>, 'jobs' | 'all_or_nothing' | 'dry_run' | 'request_id'>;
@@ -113,6 +115,12 @@ export const restHandlers: { readonly [N in RestName]: Handler<N> } = {
   createToken: (deps, actor, p) => deps.people.createToken(actor, p),
   listTokens: async (deps, actor, p) => ({ items: await deps.people.listTokens(actor, p.user ?? null) }),
   revokeToken: (deps, actor, p) => deps.people.revokeToken(actor, p.token_id),
+  createSignInLink: async (deps, actor) => {
+    // a token of its own, made when the link is used: it can be seen in the list and revoked without the caller's
+    const request = { name: 'browser, by a sign-in link', expires_in_ms: SESSION_MS };
+    const { code, until } = deps.sessions.offer(async () => (await deps.people.createToken(actor, request)).token);
+    return { path: signInPath(code), expires_at: until.toISOString() };
+  },
   createWorkspace: (deps, actor, p) => deps.people.createWorkspace(actor, p.name),
   listWorkspaces: async (deps, actor) => ({ items: await deps.people.listWorkspaces(actor) }),
   shareWorkspace: (deps, actor, p) => deps.people.shareWorkspace(actor, p.wsid, p.user, p.role),

@@ -1,4 +1,4 @@
-/** Who asks. JSON-RPC has the raw token in AUTHORIZATION; REST also takes `Bearer`. Never a cookie. */
+/** Who asks. JSON-RPC has the raw token in AUTHORIZATION; REST also takes `Bearer`, and session.ts the cookie of a page. */
 import { RepriseError } from '../contract/errors.js';
 import { Secret } from '../contract/secret.js';
 import type { Actor } from '../engine/engine.js';
@@ -9,7 +9,11 @@ export function bearerOf(header: string | undefined): string | undefined {
 }
 
 /** Refuses a missing or bad token. */
-export async function actorOf(deps: ApiDeps, token: string | undefined, asAdmin: boolean): Promise<Actor> {
+export async function actorOf(
+  deps: Pick<ApiDeps, 'identify'>,
+  token: string | undefined,
+  asAdmin: boolean,
+): Promise<Actor> {
   if (token === undefined || token === '') {
     throw new RepriseError('UNAUTHENTICATED', 'this call needs a token: send the header Authorization: Bearer <token>');
   }

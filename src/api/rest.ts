@@ -16,6 +16,7 @@ import { eventFilter, restHandlers } from './handlers-rest.js';
 import { actorOf, bearerOf } from './identity.js';
 import { openApiDocument } from './openapi.js';
 import { jsonReply } from './reply.js';
+import { sessionTokenOf } from './session.js';
 import type { Streams } from './sse.js';
 
 const PREFIX = '/api/v1';
@@ -72,9 +73,10 @@ async function answer(c: Context, deps: ApiDeps, streams: Streams, route: Route)
   }
 }
 
-function callerOf(c: Context, deps: ApiDeps, { permission }: Route, asAdmin: boolean): Promise<Actor> {
-  if (permission !== 'user') return Promise.resolve(NOBODY);
-  return actorOf(deps, bearerOf(c.req.header('authorization')), asAdmin);
+async function callerOf(c: Context, deps: ApiDeps, { permission }: Route, asAdmin: boolean): Promise<Actor> {
+  if (permission !== 'user') return NOBODY;
+  const token = bearerOf(c.req.header('authorization')) ?? sessionTokenOf(c, deps.sessions);
+  return actorOf(deps, token, asAdmin);
 }
 
 function failed(c: Context, deps: ApiDeps, thrown: unknown, headers: Record<string, string> = {}): Promise<Response> {

@@ -89,6 +89,7 @@ async function start(options: ServeOptions, dataDir: string): Promise<RunningSer
 function announce(server: RunningServer, dataDir: string): void {
   say(`${paint('bold', 'Reprise', process.stderr)} serves ${dataDir}`);
   say(`  admin token  ${server.adminTokenFile}`);
+  say(`  web UI       ${server.signInUrl()}  (signs you in; good once, for ten minutes)`);
   say(`  API          ${server.url}/api/v1/docs`);
   print(server.url);
 }

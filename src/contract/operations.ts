@@ -729,6 +729,17 @@ export const operations = {
       tag: 'people',
     },
   },
+  createSignInLink: {
+    summary: 'A path of this server that signs a browser in as you, once, within ten minutes',
+    permission: 'user',
+    rest: {
+      method: 'POST',
+      path: '/sign-in-links',
+      params: Type.Object({}, closed),
+      result: Type.Object({ path: Type.String(), expires_at: Type.String({ format: 'date-time' }) }),
+      tag: 'people',
+    },
+  },
   createWorkspace: {
     summary: 'Make a workspace; you become its admin',
     permission: 'user',

@@ -1,0 +1,250 @@
+/** A table of many rows: sorted by its heads, only the visible part in the page, rows of one height. */
+import {
+  type ColumnDef,
+  createSortedRowModel,
+  rowSortingFeature,
+  type SortingState,
+  tableFeatures,
+  useTable,
+} from '@tanstack/react-table';
+import { useVirtualizer } from '@tanstack/react-virtual';
+import { type CSSProperties, type ReactNode, useEffect, useLayoutEffect, useMemo, useRef, useState } from 'react';
+
+export const features = tableFeatures({ rowSortingFeature, sortedRowModel: createSortedRowModel() });
+export type Column<Row extends object> = ColumnDef<typeof features, Row, unknown>;
+
+export interface Col<Row extends object> {
+  readonly id: string;
+  readonly head: string;
+  readonly cell: (row: Row) => ReactNode;
+  /** What the column sorts by; without it the head is only a word. */
+  readonly by?: (row: Row) => string | number | null;
+  /** CSS width; `auto` columns share what is left. */
+  readonly width: string;
+  /** Not shown on narrow screens. */
+  readonly wide?: boolean;
+  /** Takes what is left on narrow screens. */
+  readonly main?: boolean;
+  readonly align?: 'end';
+}
+
+export interface Selection {
+  readonly chosen: ReadonlySet<string>;
+  readonly toggle: (id: string, range: readonly string[]) => void;
+  readonly toggleAll: (ids: readonly string[]) => void;
+}
+
+interface Props<Row extends object> {
+  readonly label: string;
+  readonly rows: readonly Row[];
+  readonly cols: readonly Col<Row>[];
+  readonly idOf: (row: Row) => string;
+  readonly nameOf: (row: Row) => string;
+  readonly sorting: SortingState;
+  readonly onSorting: (sorting: SortingState) => void;
+  readonly selection?: Selection;
+  /** The row that the keyboard is on. */
+  readonly active?: string | null;
+  readonly onOrder?: (ids: readonly string[]) => void;
+  readonly empty: ReactNode;
+  /** Part of something else, not the end of a page. */
+  readonly short?: boolean;
+}
+
+const ROW_PX = 44;
+const SHORT_PX = 340;
+
+export function DataTable<Row extends object>(props: Props<Row>) {
+  const { rows, cols, idOf, sorting, onSorting } = props;
+  const columns = useMemo(() => cols.map(columnOf), [cols]);
+  const table = useTable({
+    features,
+    columns,
+    data: rows as Row[],
+    getRowId: idOf,
+    state: { sorting },
+    onSortingChange: (next) => onSorting(typeof next === 'function' ? next(sorting) : next),
+    enableSortingRemoval: false,
+  });
+  const sorted = table.getRowModel().rows;
+  const order = useMemo(() => sorted.map((row) => row.id), [sorted]);
+  const { onOrder } = props;
+  useEffect(() => onOrder?.(order), [order, onOrder]);
+  return <Rows {...props} order={order} sorted={sorted.map((row) => row.original)} />;
+}
+
+function columnOf<Row extends object>(col: Col<Row>): Column<Row> {
+  const { by } = col;
+  return {
+    id: col.id,
+    accessorFn: (row: Row) => by?.(row) ?? null,
+    enableSorting: by !== undefined,
+    sortFn: (a, b, id) => compared(a.getValue(id), b.getValue(id)),
+    sortDescFirst: false,
+  } as Column<Row>;
+}
+
+/** What is not known stands last. */
+function compared(a: unknown, b: unknown): number {
+  if (a === b) return 0;
+  if (a === null) return 1;
+  if (b === null) return -1;
+  return (a as number) < (b as number) ? -1 : 1;
+}
+
+interface RowsProps<Row extends object> extends Props<Row> {
+  readonly order: readonly string[];
+  readonly sorted: readonly Row[];
+}
+
+function Rows<Row extends object>(props: RowsProps<Row>) {
+  const { label, cols, order, sorted, selection, active } = props;
+  const scroller = useRef<HTMLDivElement>(null);
+  const anchor = useRef<string | null>(null);
+  const virtualizer = useVirtualizer({
+    count: sorted.length,
+    getScrollElement: () => scroller.current,
+    estimateSize: () => ROW_PX,
+    overscan: 12,
+  });
+  const height = useRoom(scroller, sorted.length);
+  // biome-ignore lint/correctness/useExhaustiveDependencies: only a move of the keyboard scrolls, not every new order
+  useEffect(() => {
+    const index = active == null ? -1 : order.indexOf(active);
+    if (index >= 0) virtualizer.scrollToIndex(index);
+  }, [active]);
+  const visible = virtualizer.getVirtualItems();
+  const before = visible[0]?.start ?? 0;
+  const after = virtualizer.getTotalSize() - (visible.at(-1)?.end ?? 0);
+  const choose = (id: string, shift: boolean) => {
+    const [from, to] = [order.indexOf(anchor.current ?? id), order.indexOf(id)].sort((a, b) => a - b) as [
+      number,
+      number,
+    ];
+    selection?.toggle(id, shift && from >= 0 ? order.slice(from, to + 1) : [id]);
+    anchor.current = id;
+  };
+  if (sorted.length === 0) return <div className="table-empty">{props.empty}</div>;
+  return (
+    <section
+      ref={scroller}
+      className="table-scroll"
+      style={{ maxHeight: props.short ? SHORT_PX : height }}
+      // biome-ignore lint/a11y/noNoninteractiveTabindex: a region that scrolls must be reachable by keyboard
+      tabIndex={0}
+      aria-label={label}
+    >
+      <table className="table" aria-rowcount={sorted.length + 1}>
+        <Heads {...props} />
+        <tbody>
+          {before > 0 && <Spacer height={before} />}
+          {visible.map(({ index }) => {
+            const row = sorted[index] as Row;
+            const id = order[index] as string;
+            const chosen = selection?.chosen.has(id) ?? false;
+            return (
+              <tr
+                key={id}
+                aria-rowindex={index + 2}
+                aria-selected={selection === undefined ? undefined : chosen}
+                className={`${id === active ? 'row-active' : ''} ${chosen ? 'row-chosen' : ''}`}
+              >
+                {selection !== undefined && (
+                  <td className="cell-check">
+                    <input
+                      type="checkbox"
+                      aria-label={`select ${props.nameOf(row)}`}
+                      checked={chosen}
+                      onChange={() => {}}
+                      onClick={(event) => choose(id, event.shiftKey)}
+                    />
+                  </td>
+                )}
+                {cols.map((col) => (
+                  <td key={col.id} className={classesOf(col)}>
+                    {col.cell(row)}
+                  </td>
+                ))}
+              </tr>
+            );
+          })}
+          {after > 0 && <Spacer height={after} />}
+        </tbody>
+      </table>
+    </section>
+  );
+}
+
+const classesOf = <Row extends object>(col: Col<Row>) =>
+  `${col.wide ? 'cell-wide' : ''} ${col.main ? 'cell-main' : ''} ${col.align === 'end' ? 'cell-end' : ''}`;
+
+function Spacer({ height }: { height: number }) {
+  return (
+    // biome-ignore lint/a11y/noAriaHiddenOnFocusable: a row without content cannot have the focus
+    <tr aria-hidden="true" className="spacer" style={{ height }}>
+      <td />
+    </tr>
+  );
+}
+
+function Heads<Row extends object>({ cols, sorting, onSorting, selection, order }: RowsProps<Row>) {
+  const [by] = sorting;
+  const all = selection !== undefined && order.length > 0 && order.every((id) => selection.chosen.has(id));
+  return (
+    <thead>
+      <tr aria-rowindex={1}>
+        {selection !== undefined && (
+          <th scope="col" className="cell-check">
+            <input
+              type="checkbox"
+              aria-label={`select all ${order.length} matching`}
+              checked={all}
+              ref={(box) => {
+                if (box !== null) box.indeterminate = !all && selection.chosen.size > 0;
+              }}
+              onChange={() => selection.toggleAll(all ? [] : order)}
+            />
+          </th>
+        )}
+        {cols.map((col) => (
+          <th
+            key={col.id}
+            scope="col"
+            style={{ '--width': col.width } as CSSProperties}
+            className={classesOf(col)}
+            aria-sort={by?.id === col.id ? (by.desc ? 'descending' : 'ascending') : undefined}
+          >
+            {col.by === undefined ? (
+              col.head
+            ) : (
+              <button
+                type="button"
+                className="head-button"
+                onClick={() => onSorting([{ id: col.id, desc: by?.id === col.id && !by.desc }])}
+              >
+                {col.head}
+                <span aria-hidden="true">{by?.id === col.id ? (by.desc ? ' ↓' : ' ↑') : ''}</span>
+              </button>
+            )}
+          </th>
+        ))}
+      </tr>
+    </thead>
+  );
+}
+
+/** The table ends where the window does, so that its own rows scroll and its head stays. */
+function useRoom(scroller: React.RefObject<HTMLDivElement | null>, rows: number): number {
+  const [room, setRoom] = useState(600);
+  // biome-ignore lint/correctness/useExhaustiveDependencies: the first row brings the element
+  useLayoutEffect(() => {
+    const measure = () => {
+      const top = (scroller.current?.getBoundingClientRect().top ?? 300) + window.scrollY;
+      setRoom(Math.max(320, window.innerHeight - top - 24));
+    };
+    measure();
+    window.addEventListener('resize', measure);
+    return () => window.removeEventListener('resize', measure);
+  }, [rows === 0]);
+  return room;
+}
