@@ -29,7 +29,7 @@ export interface AppRepository {
   commit(word: string): string;
 }
 
-export function makeAppRepository(methods: object = METHODS): AppRepository {
+export function makeAppRepository(methods: object = METHODS, module = 'demo'): AppRepository {
   const path = mkdtempSync(join(tmpdir(), 'reprise-app-'));
   const git = (...args: string[]) =>
     execFileSync('git', ['-C', path, ...args], { encoding: 'utf8', env: GIT_ENV }).trim();
@@ -38,7 +38,7 @@ export function makeAppRepository(methods: object = METHODS): AppRepository {
     path,
     commit(word) {
       const version = sh(`printf '"${word}"' > output.json`);
-      const manifest = { module: 'demo', methods: { ...methods, version } };
+      const manifest = { module, methods: { ...methods, version } };
       writeFileSync(join(path, 'reprise.json'), JSON.stringify(manifest, null, 2));
       git('add', '-A');
       git('commit', '-q', '--allow-empty', '-m', word);
