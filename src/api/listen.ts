@@ -1,8 +1,8 @@
 /** Listening and stopping: no new connections, the calls under way are answered, then the rest is cut. */
 import type { AddressInfo } from 'node:net';
-import { createAdaptorServer } from '@hono/node-server';
 import { RepriseError } from '../contract/errors.js';
 import type { App } from './app.js';
+import { createHttpServer } from './http-server.js';
 
 export interface Listening {
   readonly url: string;
@@ -15,7 +15,7 @@ const GRACE_MS = 10_000;
 const KEEP_ALIVE_MS = 75_000;
 
 export async function listen(app: App, options: { host: string; port: number }): Promise<Listening> {
-  const server = createAdaptorServer({ fetch: app.http.fetch, serverOptions: { keepAliveTimeout: KEEP_ALIVE_MS } });
+  const server = createHttpServer(app, { keepAliveTimeout: KEEP_ALIVE_MS });
   await new Promise<void>((resolve, reject) => {
     server.once('error', (error: NodeJS.ErrnoException) => reject(cannotListen(error, options)));
     server.listen(options.port, options.host, resolve);
@@ -25,13 +25,13 @@ export async function listen(app: App, options: { host: string; port: number }):
     url: `http://${family === 'IPv6' ? `[${address}]` : address}:${port}`,
     close: () =>
       new Promise<void>((resolve) => {
-        const cut = setTimeout(() => 'closeAllConnections' in server && server.closeAllConnections(), GRACE_MS);
+        const cut = setTimeout(() => server.closeAllConnections(), GRACE_MS);
         server.close(() => {
           clearTimeout(cut);
           resolve();
         });
         app.endStreams();
-        if ('closeIdleConnections' in server) server.closeIdleConnections();
+        server.closeIdleConnections();
       }),
   };
 }
