@@ -48,6 +48,10 @@ export class Request {
     return this.#open('Q').#text(text).#close();
   }
 
+  get size(): number {
+    return this.#length;
+  }
+
   bytes(): Uint8Array<ArrayBuffer> {
     return this.#buffer.subarray(0, this.#length);
   }

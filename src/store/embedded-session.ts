@@ -24,6 +24,9 @@ export function createSession(thread: Thread): Session {
   return new EmbeddedSession(thread);
 }
 
+/** Some hundred rows. */
+const BULK_BYTES = 64 * 1024;
+
 /** What is known of a statement; while `asked`, its first answer is on the way. */
 type Known = 'asked' | readonly Column[];
 
@@ -118,15 +121,15 @@ class EmbeddedSession implements Session {
     const known = this.#known.get(name);
     const values = params.map(toWire);
     if (Array.isArray(known)) {
-      const { rows } = await this.#send(request.bind(name, values).execute().sync(), known, name);
+      const { rows } = await this.#send(ended(request.bind(name, values).execute()), known, name);
       return rows as Row[];
     }
     // one that is being prepared at this moment goes unnamed: should its preparation fail, this one says why as well
     const target = known === undefined ? name : '';
     if (known === undefined) this.#known.set(name, 'asked');
-    request.parse(target, text).describe(target).bind(target, values).execute().sync();
+    request.parse(target, text).describe(target).bind(target, values).execute();
     try {
-      const { rows, columns } = await this.#send(request, undefined, name);
+      const { rows, columns } = await this.#send(ended(request), undefined, name);
       if (target !== '' && this.#known.get(name) === 'asked') this.#known.set(name, columns ?? []);
       return rows as Row[];
     } catch (error) {
@@ -168,6 +171,15 @@ class EmbeddedSession implements Session {
   #refuseIfClosed(name: string | undefined): void {
     if (this.#closed) throw new DbError('the embedded database is closed', '57P03', undefined, name);
   }
+}
+
+/**
+ * Plans are kept, which halves the cost of small statements, and a plan made for an empty table reads a full one whole.
+ * Slow growth is met by upkeep's analyze; after a bulk write the plans are made anew at once, for the tables as they are.
+ */
+function ended(request: Request): Request {
+  if (request.size > BULK_BYTES) request.parse('', 'discard plans').bind('', []).execute();
+  return request.sync();
 }
 
 function readNamed(bytes: Uint8Array, known: readonly Column[] | undefined, name: string): Response {

@@ -39,7 +39,6 @@ export const START_PARAMETERS: readonly string[] = [
     'jit=off',
     'datestyle=ISO',
     'timezone=UTC',
-    'plan_cache_mode=force_custom_plan',
   ].flatMap((setting) => ['-c', setting]),
 ];
 

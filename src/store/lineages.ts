@@ -55,12 +55,7 @@ export interface NewRetry {
  * gets no row back and judges again. Rows are locked in order of id, so that two bulk calls cannot deadlock. The retry
  * of a job that its batch has abandoned belongs to no batch.
  */
-const linkRetriesIfHeadRetryable = statement<{
-  head_id: string;
-  job_id: string;
-  root_id: string;
-  retry_number: number;
-}>(
+const linkRetriesIfHeadRetryable = statement<Omit<LinkedRetry, 'head_id'>>(
   'link_retries_if_head_retryable',
   `
   with wanted as (
@@ -106,9 +101,8 @@ const linkRetriesIfHeadRetryable = statement<{
     from added
     order by job_id
   )
-  select linked.job_id as head_id, added.job_id, added.root_id, added.retry_number
-  from added
-  join linked on linked.superseded_by = added.job_id`,
+  select job_id, root_id, retry_number
+  from added`,
 );
 
 export interface LinkedRetry {
@@ -123,9 +117,12 @@ export async function linkRetries(
   retries: readonly NewRetry[],
   { owner, reason, asAdmin }: { owner: string; reason: string | null; asAdmin: boolean },
 ): Promise<LinkedRetry[]> {
+  // joined here: a planner that knows nothing yet of the rows just added compares each with each
+  const headOf = new Map(retries.map(({ head_id, new_id }) => [new_id, head_id]));
   const linked: LinkedRetry[] = [];
   for (const chunk of chunksOf(retries)) {
-    linked.push(...(await tx.query(linkRetriesIfHeadRetryable, [JSON.stringify(chunk), owner, reason, asAdmin])));
+    const rows = await tx.query(linkRetriesIfHeadRetryable, [JSON.stringify(chunk), owner, reason, asAdmin]);
+    linked.push(...rows.map((row) => ({ ...row, head_id: headOf.get(row.job_id) as string })));
   }
   return linked;
 }
