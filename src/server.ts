@@ -3,7 +3,7 @@
  * start finds the record as it was committed; running jobs go on without the server and are found again.
  */
 import { randomBytes } from 'node:crypto';
-import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, realpathSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { availableParallelism, hostname, totalmem } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -25,14 +25,17 @@ import { createWake, type Wake } from './engine/wake.js';
 import type { Log } from './log.js';
 import { every } from './maintenance/every.js';
 import { createHosts, type Hosts } from './maintenance/hosts.js';
+import { createReadiness } from './maintenance/readiness.js';
 import { createReconciler } from './maintenance/reconciler.js';
 import { createMetrics } from './metrics.js';
 import { createLocalScheduler } from './schedulers/local.js';
 import type { Db } from './store/db.js';
 import { openEmbeddedDb } from './store/embedded.js';
+import { lockDirectory } from './store/embedded-lock.js';
 import { countUnfinishedJobs } from './store/jobs.js';
-import { migrate } from './store/migrate.js';
+import { findMissingMigration, migrate } from './store/migrate.js';
 import { openPostgresDb } from './store/postgres.js';
+import { findUnfitness } from './store/postgres-session.js';
 import { ensureSecret } from './store/secrets.js';
 import { readVersion } from './version.js';
 
@@ -93,7 +96,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
 async function startParts(options: ServerOptions, closing: (() => unknown)[]) {
   const { dataDir, log } = options;
   mkdirSync(dataDir, { recursive: true, mode: 0o700 });
-  const db = await openDb(options);
+  const db = await openDb(options, closing);
   closing.push(() => db.close());
   await migrate(db, MIGRATIONS);
 
@@ -140,10 +143,16 @@ async function startParts(options: ServerOptions, closing: (() => unknown)[]) {
     randomBytes,
   });
   const engine = createEngine(ctx);
+  let stopping = false;
   const metrics = createMetrics({ unfinishedJobs: () => countUnfinishedJobs(db) });
   const { version, commit } = readVersion();
   const app = buildApp({
     engine,
+    readiness: createReadiness(ctx, {
+      database: () => findUnfitness(db),
+      migrations: async () => lacks(await findMissingMigration(db, MIGRATIONS)),
+      stopping: () => stopping,
+    }),
     apps: catalog,
     people: auth,
     identify: (token) => auth.identify(token),
@@ -166,14 +175,20 @@ async function startParts(options: ServerOptions, closing: (() => unknown)[]) {
   const serverFile = join(dataDir, 'server.json');
   writeWhole(serverFile, JSON.stringify({ url, pid: process.pid }));
   closing.push(() => rmSync(serverFile, { force: true }));
+  closing.push(() => {
+    stopping = true;
+  });
   const adminToken = async () => readFileSync(adminTokenFile, 'utf8').trim();
   const signInUrl = () => url + signInPath(sessions.offer(adminToken).code);
   return { url, adminTokenFile, signInUrl };
 }
 
-function openDb({ database, dataDir, log }: ServerOptions): Promise<Db> {
-  if (database !== undefined) return openPostgresDb({ ...database, log: toLog(log) });
-  return openEmbeddedDb({ dataDir, onFatal: (error) => dieOf(error, log) });
+async function openDb({ database, dataDir, log }: ServerOptions, closing: (() => unknown)[]): Promise<Db> {
+  if (database === undefined) return openEmbeddedDb({ dataDir, onFatal: (error) => dieOf(error, log) });
+  // the runner host, the mirrors and the name of the machine are in the directory: one server each
+  const lock = await lockDirectory(realpathSync(dataDir), (error) => dieOf(error, log));
+  closing.push(() => lock.release());
+  return openPostgresDb({ ...database, log: toLog(log) });
 }
 
 async function startLoops(ctx: Context, wake: Wake, hosts: Hosts, closing: (() => unknown)[]) {
@@ -215,6 +230,8 @@ function hostIdOf(dataDir: string): string {
   return made;
 }
 
+const lacks = (file: string | null) => (file === null ? null : `the schema lacks ${file}`);
+
 /** The token of the machine's owner: made anew if its file is missing or is no longer good. */
 async function writeAdminToken(auth: ReturnType<typeof createBuiltinAuth>, dataDir: string): Promise<string> {
   const file = join(dataDir, 'admin-token');
@@ -240,6 +257,6 @@ function toLog(log: Log): Context['log'] {
 
 /** Without its store the server knows nothing; running jobs go on and the next start finds them. */
 function dieOf(error: unknown, log: Log): never {
-  log.fatal({ error }, 'the embedded database has died; start the server again');
+  log.fatal({ error }, 'the data directory or its database is lost to this server; start it again');
   process.exit(70);
 }

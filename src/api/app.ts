@@ -22,6 +22,10 @@ export function buildApp(deps: ApiDeps): App {
   const http: HttpApp = new Hono<{ Bindings: HttpBindings }>({ strict: false });
   const streams = createStreams(deps);
   http.get('/healthz', (c) => c.json({ status: 'ok', version: deps.version }));
+  http.get('/readyz', async (c) => {
+    const { ready, checks } = await deps.readiness();
+    return c.json({ status: ready ? 'ready' : 'not ready', checks }, ready ? 200 : 503);
+  });
   http.get('/metrics', async (c) =>
     c.body(await deps.metrics.text(), 200, { 'content-type': deps.metrics.contentType }),
   );

@@ -51,8 +51,15 @@ export interface People {
   ): Promise<RestResult<'shareWorkspace'>>;
 }
 
+/** Part by part; `message` says what is missing. */
+export interface Readiness {
+  readonly ready: boolean;
+  readonly checks: Readonly<Record<string, { readonly ok: boolean; readonly message?: string }>>;
+}
+
 export interface ApiDeps {
   readonly engine: Engine;
+  readonly readiness: () => Promise<Readiness>;
   readonly apps: Apps;
   readonly people: People;
   /** Null for a token that is unknown, expired or revoked. */

@@ -1,5 +1,10 @@
-/** Listening and stopping: no new connections, the calls under way are answered, then the rest is cut. */
-import type { AddressInfo } from 'node:net';
+/**
+ * Listening and stopping. For a moment connections are still taken, and every answer says that its connection ends with it:
+ * a client that is sending goes elsewhere by itself, instead of writing to a connection that is just being closed. Then no
+ * new connections, the calls under way are answered, and the rest is cut.
+ */
+import type { Server, ServerResponse } from 'node:http';
+import type { AddressInfo, Socket } from 'node:net';
 import { RepriseError } from '../contract/errors.js';
 import type { App } from './app.js';
 import { createHttpServer } from './http-server.js';
@@ -9,6 +14,8 @@ export interface Listening {
   close(): Promise<void>;
 }
 
+/** How long clients may learn that their connections end. */
+const DRAIN_MS = 250;
 /** How long calls under way may take after a stop. */
 const GRACE_MS = 10_000;
 /** Longer than the keep-alive of usual clients and proxies, so that they, not we, drop an idle connection first. */
@@ -16,6 +23,15 @@ const KEEP_ALIVE_MS = 75_000;
 
 export async function listen(app: App, options: { host: string; port: number }): Promise<Listening> {
   const server = createHttpServer(app, { keepAliveTimeout: KEEP_ALIVE_MS });
+  const sockets = new Set<Socket>();
+  let draining = false;
+  server.on('connection', (socket: Socket) => {
+    sockets.add(socket);
+    socket.once('close', () => sockets.delete(socket));
+  });
+  server.prependListener('request', (_request, response: ServerResponse) => {
+    if (draining) response.setHeader('connection', 'close');
+  });
   await new Promise<void>((resolve, reject) => {
     server.once('error', (error: NodeJS.ErrnoException) => reject(cannotListen(error, options)));
     server.listen(options.port, options.host, resolve);
@@ -23,17 +39,30 @@ export async function listen(app: App, options: { host: string; port: number }):
   const { address, family, port } = server.address() as AddressInfo;
   return {
     url: `http://${family === 'IPv6' ? `[${address}]` : address}:${port}`,
-    close: () =>
-      new Promise<void>((resolve) => {
-        const cut = setTimeout(() => server.closeAllConnections(), GRACE_MS);
-        server.close(() => {
-          clearTimeout(cut);
-          resolve();
-        });
-        app.endStreams();
-        server.closeIdleConnections();
-      }),
+    async close() {
+      draining = true;
+      app.endStreams();
+      await emptied(sockets, DRAIN_MS);
+      await closed(server);
+    },
   };
+}
+
+/** Resolves when no connection is left, or when the time is up. */
+async function emptied(sockets: ReadonlySet<Socket>, withinMs: number): Promise<void> {
+  const end = performance.now() + withinMs;
+  while (sockets.size > 0 && performance.now() < end) await new Promise((done) => setTimeout(done, 20));
+}
+
+function closed(server: Server): Promise<void> {
+  return new Promise((resolve) => {
+    const cut = setTimeout(() => server.closeAllConnections(), GRACE_MS);
+    server.close(() => {
+      clearTimeout(cut);
+      resolve();
+    });
+    server.closeIdleConnections();
+  });
 }
 
 function cannotListen(error: NodeJS.ErrnoException, { host, port }: { host: string; port: number }): unknown {

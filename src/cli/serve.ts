@@ -2,7 +2,7 @@
 import { type Command, Option } from 'commander';
 import { RepriseError } from '../contract/errors.js';
 import type { RunningServer } from '../server.js';
-import { megabytes, natural, positive } from './options.js';
+import { megabytes, milliseconds, natural, positive } from './options.js';
 import { EXIT, paint, print, say } from './output.js';
 import type { Level } from './serve-log.js';
 import { dataDirOf } from './session.js';
@@ -15,6 +15,7 @@ interface ServeOptions {
   readonly dataDir?: string;
   readonly databaseUrl?: string;
   readonly databasePool?: number;
+  readonly hostLease?: number;
   readonly cpus?: number;
   readonly memory?: number;
   readonly logLevel: Level;
@@ -49,6 +50,12 @@ export function addServe(program: Command): void {
       new Option('--database-pool <n>', 'connections to it (default: 10)')
         .argParser(positive)
         .env('REPRISE_DATABASE_POOL'),
+    )
+    .addOption(
+      new Option(
+        '--host-lease <time>',
+        "after so long without a sign of life others give up this machine's jobs (default: 5m)",
+      ).argParser(milliseconds),
     )
     .addOption(new Option('--cpus <n>', 'for jobs (default: all)').argParser(positive))
     .addOption(new Option('--memory <size>', 'for jobs, in MB or 64G (default: 80 %)').argParser(megabytes))

@@ -47,6 +47,12 @@ export async function migrate(db: Db, directory: string): Promise<void> {
   }
 }
 
+/** The first file that the schema has not yet; null when it has them all, and maybe newer ones. */
+export async function findMissingMigration(db: Db, directory: string): Promise<string | null> {
+  const applied = new Set((await readApplied(db)).map(({ name }) => name));
+  return readMigrations(directory).find(({ name }) => !applied.has(name))?.name ?? null;
+}
+
 function readMigrations(directory: string): Migration[] {
   const names = readdirSync(directory).filter((name) => name.endsWith('.sql'));
   return names.sort().map((name) => {

@@ -1,7 +1,7 @@
 /** What every connection sets, and what a server must be before anything is asked of it. */
 import type pg from 'pg';
 import { RepriseError } from '../contract/errors.js';
-import { statement } from './db.js';
+import { type Queryable, statement } from './db.js';
 import type { Target } from './postgres-target.js';
 
 export interface Limits {
@@ -58,6 +58,13 @@ export const selectServerFacts = statement<ServerFacts>(
     current_setting('server_encoding') as encoding,
     current_schema()::text as current_schema`,
 );
+
+/** Why the database can not be written to now, e.g. after a failover; null: it can. */
+export async function findUnfitness(db: Queryable): Promise<string | null> {
+  const [facts] = await db.query(selectServerFacts);
+  if (facts?.in_recovery) return 'the database is a standby';
+  return facts?.read_only ? 'the database is read-only' : null;
+}
 
 /** The oldest release that has all we use (`unique nulls`, `json` functions, `merge` are not among it). */
 const OLDEST = 150_000;
