@@ -27,6 +27,7 @@ import { every } from './maintenance/every.js';
 import { createHosts, type Hosts } from './maintenance/hosts.js';
 import { createReadiness } from './maintenance/readiness.js';
 import { createReconciler } from './maintenance/reconciler.js';
+import { type UpkeepOptions, upkeepLoops } from './maintenance/upkeep.js';
 import { createMetrics } from './metrics.js';
 import { createLocalScheduler } from './schedulers/local.js';
 import type { Db } from './store/db.js';
@@ -53,6 +54,8 @@ export interface ServerOptions {
   readonly memoryMb?: number;
   /** How long other servers on the database wait for a sign of life before they give up this machine's jobs; 5 minutes. */
   readonly hostLeaseMs?: number;
+  /** When jobs that do not get on are ended, and how long logs, events and requests are kept. */
+  readonly upkeep?: UpkeepOptions;
   /** Bytes; 64 MB unless told. */
   readonly bodyLimit?: number;
   readonly log: Log;
@@ -170,7 +173,7 @@ async function startParts(options: ServerOptions, closing: (() => unknown)[]) {
   url = listening.url;
   closing.push(() => listening.close());
 
-  await startLoops(ctx, wake, hosts, closing);
+  await startLoops(ctx, wake, hosts, options.upkeep ?? {}, closing);
   const adminTokenFile = await writeAdminToken(auth, dataDir);
   const serverFile = join(dataDir, 'server.json');
   writeWhole(serverFile, JSON.stringify({ url, pid: process.pid }));
@@ -191,7 +194,7 @@ async function openDb({ database, dataDir, log }: ServerOptions, closing: (() =>
   return openPostgresDb({ ...database, log: toLog(log) });
 }
 
-async function startLoops(ctx: Context, wake: Wake, hosts: Hosts, closing: (() => unknown)[]) {
+async function startLoops(ctx: Context, wake: Wake, hosts: Hosts, upkeep: UpkeepOptions, closing: (() => unknown)[]) {
   // before anything is dispatched here: what has no lease is given up by other servers
   await hosts.renew();
   if (ctx.db.kind === 'postgres') closing.push(await spreadHints(ctx.db, wake, randomBytes(8).toString('hex')));
@@ -211,7 +214,7 @@ async function startLoops(ctx: Context, wake: Wake, hosts: Hosts, closing: (() =
   }
   wake.on('dispatch', dispatching.nudge);
   wake.on('cancel', reconciling.nudge);
-  for (const loop of [dispatching, reconciling, renewing, living, takingOver]) {
+  for (const loop of [dispatching, reconciling, renewing, living, takingOver, ...upkeepLoops(ctx, upkeep)]) {
     loop.start();
     closing.push(() => loop.stop());
   }

@@ -23,7 +23,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   metrics: ['contract'],
   config: ['contract'],
 };
-const LEAVES = ['log', 'metrics'];
+const LEAVES = ['log', 'metrics', 'faults'];
 /** Only these see everything, and only they are seen through: the composition root and what starts it. */
 const ROOTS = ['server.ts', 'index.ts'];
 const MAY_IMPORT_SERVER = ['cli/serve.ts', 'cli/demo.ts', 'index.ts'];

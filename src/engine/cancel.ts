@@ -5,6 +5,7 @@
 import { RepriseError } from '../contract/errors.js';
 import type { CancelResult, ItemError } from '../contract/schemas.js';
 import { type FailureClass, TERMINATED_CODES } from '../contract/status.js';
+import { fault } from '../faults.js';
 import { findUnfinishedOfBatch, terminateBatchIfOpen } from '../store/batches.js';
 import { closeDispatches, findOpenDispatchesOfJobs, type OpenDispatchOfJobRow } from '../store/dispatches.js';
 import { terminateJobs } from '../store/lifecycle.js';
@@ -32,9 +33,11 @@ export async function cancel(
   const jobIds = allowed.filter((found) => found.kind === 'job').map((found) => found.id);
   const batchIds = allowed.filter((found) => found.kind === 'batch').map((found) => found.id);
   const ended = await terminate(ctx, actor, jobIds, batchIds, code);
+  fault('cancel.recorded');
   ctx.wake('events');
   const all = [...ended.jobs, ...[...ended.batches.values()].flat()];
   if (all.length > 0) await cancelDispatchesOf(ctx, all);
+  fault('cancel.asked');
   const jobsEnded = new Set(ended.jobs);
   return {
     items: subjects.map((found, index) => ({
@@ -68,6 +71,7 @@ async function terminate(
   const actorName = actor.user || null;
   return ctx.db.transaction(async (tx) => {
     const jobs = await terminateJobs(tx, [...new Set(jobIds)], code, failureClassOf(code), actorName);
+    fault('cancel.terminated');
     const batches = new Map<string, string[]>();
     for (const batchId of [...new Set(batchIds)].sort()) {
       // locks the batch's row: an extension either committed before and is seen below, or finds the batch closed

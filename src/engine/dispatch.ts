@@ -5,6 +5,7 @@
  */
 import type { SchedulerOptions } from '../contract/settings.js';
 import { ERROR_CODES } from '../contract/status.js';
+import { fault } from '../faults.js';
 import type { Capacity, Scheduler, Submission, SubmissionOutcome } from '../schedulers/scheduler.js';
 import {
   type CandidateRow,
@@ -114,11 +115,14 @@ async function submitClaimed(ctx: Context, scheduler: Scheduler, claimed: readon
   const rows = claimed.map(({ row, dispatchId }) => ({ dispatch_id: dispatchId, job_id: row.job_id }));
   const ownRunner = startsOurRunner(ctx, scheduler);
   const opened = await ctx.db.transaction((tx) => openDispatches(tx, rows, scheduler, ownRunner));
+  fault('dispatch.opened');
   const submissions = claimed.filter(({ dispatchId }) => opened.has(dispatchId)).map((item) => submissionOf(ctx, item));
   const lost = claimed.length - submissions.length;
   if (submissions.length === 0) return { handed: 0, lost };
   const outcomes = await scheduler.submitMany(submissions);
+  fault('dispatch.submitted');
   await recordOutcomes(ctx, scheduler, submissions, outcomes);
+  fault('dispatch.recorded');
   await cancelEnded(ctx, outcomes);
   ctx.wake('events');
   return { handed: outcomes.filter((outcome) => outcome.outcome === 'accepted').length, lost };

@@ -3,6 +3,7 @@ import { RepriseError } from '../contract/errors.js';
 import { RawJson } from '../contract/raw-json.js';
 import { ERROR_CODES, type FailureClass, isTerminal, type Status } from '../contract/status.js';
 import { toStorable } from '../contract/storable.js';
+import { fault } from '../faults.js';
 import type { Queryable } from '../store/db.js';
 import {
   closeDispatches,
@@ -83,6 +84,7 @@ export async function finish(ctx: Context, actor: Actor, jobId: string, how: Fin
     if (actor.dispatchId !== undefined) await requireOpenDispatch(tx, actor.dispatchId, jobId);
     return finishJobs(tx, [write]);
   });
+  fault('finish.recorded');
   if (!finished.has(jobId)) {
     throw new RepriseError('CONFLICT', `Cannot finish job with a status of ${await statusNow(ctx, job)}`);
   }

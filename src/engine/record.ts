@@ -4,6 +4,7 @@
  * request id gives the same answer. Handing over starts from the record.
  */
 import type { SubmitResult } from '../contract/schemas.js';
+import { fault } from '../faults.js';
 import { addBatch, noteExtension } from '../store/batches.js';
 import type { Queryable } from '../store/db.js';
 import { storeInputs } from '../store/inputs.js';
@@ -36,10 +37,13 @@ export async function recordJobs(
     const { requestId } = options.repeat;
     const claim = requestId === undefined ? null : await claimOnce(ctx, tx, actor, options.repeat, null);
     if (claim?.kind === 'repeat') return JSON.parse(claim.request.answer) as SubmitResult;
+    fault('submit.claimed');
     const batchId = await recordBatch(ctx, tx, actor, options, good.length);
     const jobs = good.map((draft, index) => newJob(ctx, actor, draft, inputs[index]!.input_id, batchId));
     await storeInputs(tx, inputs);
+    fault('submit.inputs');
     await addRootJobs(tx, jobs);
+    fault('submit.jobs');
     await keepTokens(
       ctx,
       tx,

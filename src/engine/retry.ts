@@ -7,6 +7,7 @@
  */
 import { isJobId } from '../contract/ids.js';
 import type { Receipt, RetryResult } from '../contract/schemas.js';
+import { fault } from '../faults.js';
 import { findBatches, findHeads, noteBatchRetried } from '../store/batches.js';
 import type { Queryable } from '../store/db.js';
 import { findRetryFacts, type LinkedRetry, linkRetries, type RetryFactsRow } from '../store/lineages.js';
@@ -36,6 +37,7 @@ export async function retry(ctx: Context, actor: Actor, options: RetryOptions): 
   const checks = await checkRetries(ctx, actor, ids);
   if (options.dryRun) return planRetries(ctx, options, ids, checks);
   const result = await recordRetries(ctx, actor, options, ids, checks);
+  fault('retry.recorded');
   if (result.accepted > 0) ctx.wake('dispatch');
   ctx.wake('events');
   return result;
@@ -74,8 +76,11 @@ async function recordRetries(
   return ctx.db.transaction(async (tx) => {
     const claim = await claimOnce(ctx, tx, actor, options.repeat, options.reason);
     if (claim.kind === 'repeat') return readReceipts(tx, claim.request);
+    fault('retry.claimed');
     const receipts = await linkAll(ctx, tx, actor, options.reason, ids, checks);
+    fault('retry.linked');
     await keepReceipts(tx, claim.requestKey, receipts.map(toReceiptRow));
+    fault('retry.receipts');
     const requestId = options.repeat.requestId ?? claim.requestKey;
     const result = retryResult({ requestId, dryRun: false, reason: options.reason, receipts });
     if (result.accepted === 0) await forgetAnswer(tx, claim.requestKey);

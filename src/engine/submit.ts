@@ -6,6 +6,7 @@ import type { MethodSpec } from '../catalog/catalog.js';
 import { RepriseError } from '../contract/errors.js';
 import { isJobId } from '../contract/ids.js';
 import type { ItemError, SubmitResult } from '../contract/schemas.js';
+import { fault } from '../faults.js';
 import type { BatchRow } from '../store/batches.js';
 import { findBatches } from '../store/batches.js';
 import { requireOnJob, requireToRunIn, usesAdmin } from './authorize.js';
@@ -45,6 +46,7 @@ export async function submit(ctx: Context, actor: Actor, options: SubmitOptions)
   checkFit(ctx, drafts);
   if (options.dryRun || nothingToRecord(options, drafts)) return answer(drafts, { dryRun: options.dryRun });
   const result = await recordJobs(ctx, actor, options, drafts);
+  fault('submit.recorded');
   ctx.wake('dispatch');
   ctx.wake('events');
   return result;

@@ -13,6 +13,7 @@ import { RepriseError } from '../contract/errors.js';
 import { ERROR_CODE_OF, isTerminal, type Status } from '../contract/status.js';
 import { isStorable, toStorable } from '../contract/storable.js';
 import type { JobSpec, WorkerAnswer, WorkerReport } from '../contract/worker.js';
+import { type FaultPoint, fault } from '../faults.js';
 import type { Queryable } from '../store/db.js';
 import {
   type CloseReason,
@@ -74,6 +75,10 @@ async function carryOut(ctx: Context, named: readonly Named[]): Promise<WorkerAn
     }
     return reported;
   });
+  passed('start', 'report.recorded-start', answers);
+  passed('logs', 'report.recorded-logs', answers);
+  passed('finish', 'report.recorded-finish', answers);
+  passed('gone', 'report.recorded-gone', answers);
   const specs = await specsOfStarted(ctx, answers);
   wakeAfter(ctx, answers);
   const grace = ctx.otherRunner?.graceSeconds ?? DEFAULT_GRACE_SECONDS;
@@ -124,9 +129,13 @@ function afterwards(item: Reported): ReportedDispatchRow {
 
 async function carryOutRound(tx: Queryable, items: readonly Reported[]): Promise<void> {
   await recordStarts(tx, items);
+  passed('start', 'report.started', items);
   const lines = await recordLogs(tx, items);
+  passed('logs', 'report.logged', items);
   await recordFinishes(tx, items);
+  passed('finish', 'report.finished', items);
   await recordGone(tx, items);
+  passed('gone', 'report.gone', items);
   await noteReports(
     tx,
     items.map((item) => ({
@@ -138,6 +147,11 @@ async function carryOutRound(tx: Queryable, items: readonly Reported[]): Promise
       cpu_seconds: item.parts.finish?.cpu_seconds ?? null,
     })),
   );
+}
+
+/** Only where there is such a part: a test wants to die after one. */
+function passed(part: keyof Parts, point: FaultPoint, items: readonly (Reported | null)[]): void {
+  if (items.some((item) => item?.parts[part] !== undefined)) fault(point);
 }
 
 async function recordStarts(tx: Queryable, items: readonly Reported[]): Promise<void> {

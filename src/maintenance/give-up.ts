@@ -23,8 +23,8 @@ export async function giveUpDispatches(
 ): Promise<ReportedDispatchRow[]> {
   const rows = (await lockDispatches(tx, dispatchIds)).filter((row) => row.closed_at === null);
   const lost = rows.filter((row) => !isTerminal(row.status));
-  const started = lost.filter((row) => row.started_at !== null);
-  const unstarted = lost.filter((row) => row.started_at === null);
+  const started = lost.filter(hasStarted);
+  const unstarted = lost.filter((row) => !hasStarted(row));
   await finishJobs(
     tx,
     started.map((row) => finish(row.job_id)),
@@ -38,6 +38,11 @@ export async function giveUpDispatches(
     rows.map((row) => ({ dispatch_id: row.dispatch_id, close_reason: closeReason(row.status) })),
   );
   return rows;
+}
+
+/** Or by somebody else's worker, which starts the job and knows nothing of dispatches. */
+function hasStarted({ started_at, status }: ReportedDispatchRow): boolean {
+  return started_at !== null || status === 'running' || status === 'estimating';
 }
 
 function closeReason(status: ReportedDispatchRow['status']): CloseReason {

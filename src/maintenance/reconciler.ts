@@ -8,7 +8,17 @@
  * | (can not be asked) | nothing                             | nothing                        | nothing              |
  *
  * "gone" is believed only if the scheduler says so twice, a turn apart: between the two a result that was on its way has
- * arrived. A dispatch that this server is just handing over is left alone.
+ * arrived. A dispatch that this server is just handing over is left alone, and so is one that was opened a moment ago,
+ * where another server may be handing it over. A scheduler that several servers share is asked by one of them at a time;
+ * one that can not be asked does not keep the others from being asked.
+ *
+ * Jobs without a dispatch are dispatched (engine/dispatch.ts); here it is noted why one has to wait:
+ *
+ * | a created job                                  | waits for                                  |
+ * | ---------------------------------------------- | ------------------------------------------ |
+ * | whose predecessor's dispatch is open           | the end of the predecessor's processes     |
+ * | whose scheduler no server here has             | a server that has it                       |
+ * | any other                                      | what the dispatcher says                   |
  */
 import { isTerminal } from '../contract/status.js';
 import type { Context } from '../engine/context.js';
@@ -16,6 +26,7 @@ import { DEFAULT_GRACE_SECONDS } from '../engine/other-runner.js';
 import { lostFinish } from '../engine/worker-reports.js';
 import type { DispatchState, Scheduler } from '../schedulers/scheduler.js';
 import { findOpenDispatches, markQueued, type OpenDispatchRow } from '../store/dispatches.js';
+import { noteWhyJobsWait } from '../store/reap.js';
 import { giveUpDispatches } from './give-up.js';
 
 /** Another replica may be between opening and submitting. */
@@ -26,12 +37,30 @@ export interface Reconciler {
 }
 
 export function createReconciler(ctx: Context, underWay: ReadonlySet<string>): Reconciler {
-  const goneBefore = new Set<string>();
+  const goneBefore = new Map([...ctx.schedulers.keys()].map((name) => [name, new Set<string>()]));
   return {
     async runOnce() {
-      for (const scheduler of ctx.schedulers.values()) await reconcile(ctx, scheduler, underWay, goneBefore);
+      const failures: unknown[] = [];
+      for (const scheduler of ctx.schedulers.values()) {
+        const gone = goneBefore.get(scheduler.name) as Set<string>;
+        await reconcileInTurn(ctx, scheduler, underWay, gone).catch((error: unknown) => failures.push(error));
+      }
+      await noteWhyJobsWait(ctx.db, [...ctx.schedulers.keys()]);
+      if (failures.length > 0) throw failures[0];
     },
   };
+}
+
+/** Who was not let in has missed a turn: what it heard before is not "twice, a turn apart". */
+async function reconcileInTurn(
+  ctx: Context,
+  scheduler: Scheduler,
+  underWay: ReadonlySet<string>,
+  goneBefore: Set<string>,
+): Promise<void> {
+  const turn = () => reconcile(ctx, scheduler, underWay, goneBefore);
+  if (scheduler.host !== null) return turn();
+  if (!(await ctx.db.exclusively(`reconcile ${scheduler.name}`, turn))) goneBefore.clear();
 }
 
 async function reconcile(
