@@ -2,7 +2,7 @@
  * The composition root: puts the parts together, starts them in order, stops them in reverse. Killed anywhere, the next
  * start finds the record as it was committed; running jobs go on without the server and are found again.
  */
-import { randomBytes } from 'node:crypto';
+import { randomBytes, randomUUID } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, realpathSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { availableParallelism, hostname, totalmem } from 'node:os';
 import { join } from 'node:path';
@@ -11,11 +11,13 @@ import { buildApp } from './api/app.js';
 import { listen } from './api/listen.js';
 import { createSessions } from './api/session.js';
 import { signInPath } from './api/ui.js';
-import { createBuiltinAuth } from './auth/builtin.js';
+import type { BuiltinAuth } from './auth/builtin.js';
 import { createDispatchTokens } from './auth/job-token.js';
-import { createBuiltinCatalog } from './catalog/builtin.js';
+import type { Config } from './config/schema.js';
+import { settingsOf } from './config/settings.js';
+import { schedulerNameFor, schedulersOf } from './config/together.js';
+import { type Connections, connect } from './connect.js';
 import { createIdSource } from './contract/ids.js';
-import { DEFAULT_SETTINGS } from './contract/settings.js';
 import type { Context } from './engine/context.js';
 import { createEngine } from './engine/create-engine.js';
 import { createDispatcher } from './engine/dispatch.js';
@@ -23,13 +25,16 @@ import { createLeases } from './engine/leases.js';
 import { spreadHints } from './engine/spread-hints.js';
 import { createWake, type Wake } from './engine/wake.js';
 import type { Log } from './log.js';
-import { every } from './maintenance/every.js';
+import { every, type Loop } from './maintenance/every.js';
 import { createHosts, type Hosts } from './maintenance/hosts.js';
 import { createReadiness } from './maintenance/readiness.js';
 import { createReconciler } from './maintenance/reconciler.js';
+import { createStatistics } from './maintenance/statistics.js';
 import { type UpkeepOptions, upkeepLoops } from './maintenance/upkeep.js';
 import { createMetrics } from './metrics.js';
+import { createExternalScheduler } from './schedulers/external.js';
 import { createLocalScheduler } from './schedulers/local.js';
+import type { Scheduler } from './schedulers/scheduler.js';
 import type { Db } from './store/db.js';
 import { openEmbeddedDb } from './store/embedded.js';
 import { lockDirectory } from './store/embedded-lock.js';
@@ -49,6 +54,8 @@ export interface ServerOptions {
   readonly host: string;
   /** 0 = any free one. */
   readonly port: number;
+  /** A bound socket that whoever started us keeps; instead of `host` and `port`. */
+  readonly listenFd?: number;
   /** What jobs may use on this machine; by default all cpus and 80 % of the memory. */
   readonly cpus?: number;
   readonly memoryMb?: number;
@@ -58,6 +65,8 @@ export interface ServerOptions {
   readonly upkeep?: UpkeepOptions;
   /** Bytes; 64 MB unless told. */
   readonly bodyLimit?: number;
+  /** Who knows users, apps and workspaces, where jobs run, client groups; without it everything is built in. */
+  readonly config?: Config;
   readonly log: Log;
 }
 
@@ -70,9 +79,10 @@ export interface DatabaseOptions {
 
 export interface RunningServer {
   readonly url: string;
-  readonly adminTokenFile: string;
-  /** An address that signs a browser in as the machine's owner, once, within ten minutes. */
-  signInUrl(): string;
+  /** Null where tokens are made elsewhere. */
+  readonly adminTokenFile: string | null;
+  /** An address that signs a browser in as the machine's owner, once, within ten minutes; null without such an owner. */
+  readonly signInUrl: (() => string) | null;
   /** Running jobs go on; the next server on the same directory finds them. */
   close(): Promise<void>;
 }
@@ -103,35 +113,22 @@ async function startParts(options: ServerOptions, closing: (() => unknown)[]) {
   closing.push(() => db.close());
   await migrate(db, MIGRATIONS);
 
-  const auth = createBuiltinAuth({ db, now: () => new Date(), randomBytes });
-  const catalog = createBuiltinCatalog({ db, appsDir: join(dataDir, 'apps'), log: toLog(log) });
+  const config = options.config ?? {};
   let url = '';
-  const scheduler = createLocalScheduler({
-    stateDir: join(dataDir, 'local'),
-    url: () => url,
-    cpus: options.cpus ?? availableParallelism(),
-    memoryMb: options.memoryMb ?? Math.floor((totalmem() / MEGABYTE) * 0.8),
-    hostName: hostIdOf(dataDir),
-    log: toLog(log),
-  });
+  const runnerUrl = () => config.runner?.url ?? `${url}/services/ee2`;
+  const connections = await connect({ config, db, dataDir, runnerUrl, log: toLog(log) });
+  const schedulers = createSchedulers(options, () => url);
   const wake = createWake({ dispatch: 5, events: 50, cancel: 50 });
-  const hosts = createHosts({
-    db,
-    scheduler,
-    url: () => url,
-    leaseMs: options.hostLeaseMs ?? HOST_LEASE_MS,
-    now: () => performance.now(),
-    log: toLog(log),
-  });
-  const settings = DEFAULT_SETTINGS;
+  const hosts = createHostsFor(options, db, schedulers.get('local'), () => url);
+  const settings = settingsOf(config, runnerUrl);
   const ctx: Context = {
     db,
-    catalog,
-    workspaces: auth,
-    schedulers: new Map([[scheduler.name, scheduler]]),
-    schedulerFor: () => scheduler,
-    limitsOf: hosts.limitsOf,
-    otherRunner: null,
+    catalog: connections.catalog,
+    workspaces: connections.workspaces,
+    schedulers,
+    schedulerFor: (group) => schedulers.get(schedulerNameFor(config, group)) as Scheduler,
+    limitsOf: hosts?.limitsOf ?? ((scheduler) => [scheduler.limits()]),
+    otherRunner: connections.otherRunner,
     tokens: createDispatchTokens(await ensureSecret(db, 'dispatch-tokens', () => randomBytes(32))),
     ids: createIdSource(Date.now, randomBytes),
     leases: createLeases(db),
@@ -156,9 +153,9 @@ async function startParts(options: ServerOptions, closing: (() => unknown)[]) {
       migrations: async () => lacks(await findMissingMigration(db, MIGRATIONS)),
       stopping: () => stopping,
     }),
-    apps: catalog,
-    people: auth,
-    identify: (token) => auth.identify(token),
+    apps: connections.apps,
+    people: connections.people,
+    identify: connections.identify,
     dispatchTokens: ctx.tokens,
     sessions,
     webDir: WEB,
@@ -169,21 +166,25 @@ async function startParts(options: ServerOptions, closing: (() => unknown)[]) {
     log,
     metrics,
   });
-  const listening = await listen(app, { host: options.host, port: options.port });
+  const { host, port, listenFd: fd } = options;
+  const listening = await listen(app, { host, port, ...(fd !== undefined && { fd }) });
   url = listening.url;
   closing.push(() => listening.close());
 
-  await startLoops(ctx, wake, hosts, options.upkeep ?? {}, closing);
-  const adminTokenFile = await writeAdminToken(auth, dataDir);
+  await startLoops(ctx, wake, hosts, connections, options.upkeep ?? {}, closing);
+  const { builtinAuth } = connections;
+  const adminTokenFile = builtinAuth === null ? null : await writeAdminToken(builtinAuth, dataDir);
   const serverFile = join(dataDir, 'server.json');
   writeWhole(serverFile, JSON.stringify({ url, pid: process.pid }));
   closing.push(() => rmSync(serverFile, { force: true }));
   closing.push(() => {
     stopping = true;
   });
-  const adminToken = async () => readFileSync(adminTokenFile, 'utf8').trim();
-  const signInUrl = () => url + signInPath(sessions.offer(adminToken).code);
-  return { url, adminTokenFile, signInUrl };
+  return { url, adminTokenFile, signInUrl: adminTokenFile === null ? null : () => signInUrl(adminTokenFile) };
+
+  function signInUrl(tokenFile: string): string {
+    return url + signInPath(sessions.offer(async () => readFileSync(tokenFile, 'utf8').trim()).code);
+  }
 }
 
 async function openDb({ database, dataDir, log }: ServerOptions, closing: (() => unknown)[]): Promise<Db> {
@@ -194,9 +195,45 @@ async function openDb({ database, dataDir, log }: ServerOptions, closing: (() =>
   return openPostgresDb({ ...database, log: toLog(log) });
 }
 
-async function startLoops(ctx: Context, wake: Wake, hosts: Hosts, upkeep: UpkeepOptions, closing: (() => unknown)[]) {
+/**
+ * Those that jobs may be given to, and those that earlier configurations gave jobs to: their jobs are still seen to.
+ * `external` costs nothing; `local` starts its host, so only where it was used.
+ */
+function createSchedulers(options: ServerOptions, url: () => string): Map<string, Scheduler> {
+  const stateDir = join(options.dataDir, 'local');
+  const isLocal = schedulersOf(options.config ?? {}).includes('local') || existsSync(stateDir);
+  const made = [...(isLocal ? [createLocal(options, stateDir, url)] : []), createExternalScheduler()];
+  return new Map(made.map((scheduler) => [scheduler.name, scheduler]));
+}
+
+function createLocal({ dataDir, cpus, memoryMb, log }: ServerOptions, stateDir: string, url: () => string): Scheduler {
+  return createLocalScheduler({
+    stateDir,
+    url,
+    cpus: cpus ?? availableParallelism(),
+    memoryMb: memoryMb ?? Math.floor((totalmem() / MEGABYTE) * 0.8),
+    hostName: hostIdOf(dataDir),
+    log: toLog(log),
+  });
+}
+
+/** Null: this machine runs no jobs itself. */
+function createHostsFor({ hostLeaseMs, log }: ServerOptions, db: Db, local: Scheduler | undefined, url: () => string) {
+  if (local === undefined) return null;
+  const leaseMs = hostLeaseMs ?? HOST_LEASE_MS;
+  return createHosts({ db, scheduler: local, url, leaseMs, now: () => performance.now(), log: toLog(log) });
+}
+
+async function startLoops(
+  ctx: Context,
+  wake: Wake,
+  hosts: Hosts | null,
+  { statistics: send }: Connections,
+  upkeep: UpkeepOptions,
+  closing: (() => unknown)[],
+) {
   // before anything is dispatched here: what has no lease is given up by other servers
-  await hosts.renew();
+  await hosts?.renew();
   if (ctx.db.kind === 'postgres') closing.push(await spreadHints(ctx.db, wake, randomBytes(8).toString('hex')));
   const dispatcher = createDispatcher(ctx);
   const reconciler = createReconciler(ctx, dispatcher.underWay);
@@ -204,9 +241,14 @@ async function startLoops(ctx: Context, wake: Wake, hosts: Hosts, upkeep: Upkeep
   const dispatching = every({ name: 'dispatch', intervalMs: 2_000, run: dispatcher.runOnce, log });
   const reconciling = every({ name: 'reconcile', intervalMs: 5_000, run: reconciler.runOnce, log });
   const renewing = every({ name: 'leases', intervalMs: 5_000, run: ctx.leases.flush, log });
-  const { intervalMs } = hosts;
-  const living = every({ name: 'host lease', intervalMs, run: hosts.renew, log });
-  const takingOver = every({ name: 'take over', intervalMs, run: () => hosts.takeOver(ctx), log });
+  const loops = [
+    dispatching,
+    reconciling,
+    renewing,
+    ...hostLoops(ctx, hosts),
+    ...statisticsLoops(ctx, send),
+    ...upkeepLoops(ctx, upkeep),
+  ];
   for (const scheduler of ctx.schedulers.values()) {
     scheduler.onChange(() => ctx.wake('dispatch'));
     await scheduler.start();
@@ -214,10 +256,25 @@ async function startLoops(ctx: Context, wake: Wake, hosts: Hosts, upkeep: Upkeep
   }
   wake.on('dispatch', dispatching.nudge);
   wake.on('cancel', reconciling.nudge);
-  for (const loop of [dispatching, reconciling, renewing, living, takingOver, ...upkeepLoops(ctx, upkeep)]) {
+  for (const loop of loops) {
     loop.start();
     closing.push(() => loop.stop());
   }
+}
+
+function hostLoops(ctx: Context, hosts: Hosts | null): Loop[] {
+  if (hosts === null) return [];
+  const { intervalMs } = hosts;
+  return [
+    every({ name: 'host lease', intervalMs, run: hosts.renew, log: ctx.log }),
+    every({ name: 'take over', intervalMs, run: () => hosts.takeOver(ctx), log: ctx.log }),
+  ];
+}
+
+function statisticsLoops({ db, log }: Context, send: Connections['statistics']): Loop[] {
+  if (send === null) return [];
+  const statistics = createStatistics({ db, server: randomUUID(), send, now: Date.now, log });
+  return [every({ name: 'statistics', intervalMs: 5_000, run: statistics.runOnce, log })];
 }
 
 /**
@@ -236,7 +293,7 @@ function hostIdOf(dataDir: string): string {
 const lacks = (file: string | null) => (file === null ? null : `the schema lacks ${file}`);
 
 /** The token of the machine's owner: made anew if its file is missing or is no longer good. */
-async function writeAdminToken(auth: ReturnType<typeof createBuiltinAuth>, dataDir: string): Promise<string> {
+async function writeAdminToken(auth: BuiltinAuth, dataDir: string): Promise<string> {
   const file = join(dataDir, 'admin-token');
   const token = await auth.ensureAdminToken(readIfThere(file));
   writeWhole(file, `${token}\n`);

@@ -20,8 +20,20 @@ const DRAIN_MS = 250;
 const GRACE_MS = 10_000;
 /** Longer than the keep-alive of usual clients and proxies, so that they, not we, drop an idle connection first. */
 const KEEP_ALIVE_MS = 75_000;
+/** Of a runner that calls twice a second and keeps its connection the next call comes within this. */
+const DRAIN_SUPERVISED_MS = 1_500;
+/** Calls that wait while a supervised server restarts; the kernel may allow less (net.core.somaxconn). */
+const BACKLOG = 4096;
 
-export async function listen(app: App, options: { host: string; port: number }): Promise<Listening> {
+/** An address, or a bound socket that whoever started us keeps: calls wait there for the next server. */
+export interface Where {
+  readonly host: string;
+  readonly port: number;
+  readonly fd?: number;
+}
+
+export async function listen(app: App, where: Where): Promise<Listening> {
+  const { fd, host, port: wanted } = where;
   const server = createHttpServer(app, { keepAliveTimeout: KEEP_ALIVE_MS });
   const sockets = new Set<Socket>();
   let draining = false;
@@ -33,8 +45,8 @@ export async function listen(app: App, options: { host: string; port: number }):
     if (draining) response.setHeader('connection', 'close');
   });
   await new Promise<void>((resolve, reject) => {
-    server.once('error', (error: NodeJS.ErrnoException) => reject(cannotListen(error, options)));
-    server.listen(options.port, options.host, resolve);
+    server.once('error', (error: NodeJS.ErrnoException) => reject(cannotListen(error, where)));
+    server.listen({ ...(fd === undefined ? { host, port: wanted } : { fd }), backlog: BACKLOG }, resolve);
   });
   const { address, family, port } = server.address() as AddressInfo;
   return {
@@ -42,7 +54,7 @@ export async function listen(app: App, options: { host: string; port: number }):
     async close() {
       draining = true;
       app.endStreams();
-      await emptied(sockets, DRAIN_MS);
+      await emptied(sockets, fd === undefined ? DRAIN_MS : DRAIN_SUPERVISED_MS);
       await closed(server);
     },
   };

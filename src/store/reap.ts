@@ -10,6 +10,7 @@ const lockDispatchesWithoutSign = statement<{ dispatch_id: string; job_id: strin
   join jobs j on j.job_id = d.job_id
   where d.closed_at is null
     and d.scheduler_host is null
+    and d.own_runner
     and d.seen_at < now() - make_interval(secs => $1::float8)
     and (j.status in ('running', 'estimating') or j.status = 'queued' and d.started_at is not null)
   order by d.dispatch_id
@@ -17,7 +18,7 @@ const lockDispatchesWithoutSign = statement<{ dispatch_id: string; job_id: strin
   for update of d skip locked`,
 );
 
-/** Started, unfinished, and silent for longer than `seconds`. */
+/** Started, unfinished, and silent for longer than `seconds`. Runners that are not ours know no heartbeat. */
 export function lockSilentDispatches(tx: Queryable, seconds: number) {
   return tx.query(lockDispatchesWithoutSign, [seconds]);
 }
