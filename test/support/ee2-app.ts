@@ -37,13 +37,15 @@ const ROLES: Readonly<Record<string, Identity['admin']>> = { root: 'write', audi
 export function openEe2(db: Db, options: { bodyLimit?: number; settings?: Partial<ServiceSettings> } = {}): Ee2App {
   const settings = { ...DEFAULT_SETTINGS, ...options.settings };
   const h = openEngine(db, { settings });
-  const nothing = new Proxy({} as ApiDeps['apps'] & ApiDeps['people'], {
+  const nothing = new Proxy({} as ApiDeps['apps'] & ApiDeps['people'] & ApiDeps['sessions'], {
     get: () => () => Promise.reject(new Error('not part of this application')),
   });
   const app = buildApp({
     engine: h.engine,
     apps: nothing,
     people: nothing,
+    sessions: nothing,
+    webDir: '/nowhere',
     identify: async (token) => (/^[a-z]+$/.test(token) ? { user: token, admin: ROLES[token] ?? 'none' } : null),
     dispatchTokens: h.ctx.tokens,
     settings,
