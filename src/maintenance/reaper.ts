@@ -7,8 +7,9 @@
  * | queued   | no dispatch is open                                        | created: it waits again                |
  * | queued   | for longer than `queuedMs` (15 days)                       | error: platform                        |
  * | started  | no sign of life for longer than `leaseMs` (an hour)        | error: platform                        |
+ * | started  | the same, by a worker that is not ours                     | nothing: it need not know a heartbeat  |
  *
- * Machines with a scheduler of their own have leases (hosts.ts); the last row is about schedulers that many servers share.
+ * Machines with a scheduler of their own have leases (hosts.ts); the last rows are about schedulers that many servers share.
  * Silence proves nothing while we ourselves could not hear: only after a whole lease of turns without a break is it
  * believed. What still runs is cancelled at its scheduler, and until that is done no retry of it starts.
  */
