@@ -5,6 +5,7 @@ const ON_EACH_DATABASE = [
   'test/engine/**/*.test.ts',
   'test/maintenance/**/*.test.ts',
   'test/store/{transitions,concurrency}.test.ts',
+  'test/api/ee2/workers.test.ts',
 ];
 
 export default defineConfig({

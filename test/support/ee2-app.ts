@@ -40,12 +40,13 @@ export function openEe2(db: Db, options: { bodyLimit?: number; settings?: Partia
   const nothing = new Proxy({} as ApiDeps['apps'] & ApiDeps['people'] & ApiDeps['sessions'], {
     get: () => () => Promise.reject(new Error('not part of this application')),
   });
-  const app = buildApp({
+  // of the parts that JSON-RPC does not use, none is given
+  const deps = {
     engine: h.engine,
     apps: nothing,
     people: nothing,
     sessions: nothing,
-    webDir: '/nowhere',
+    webDir: import.meta.dirname,
     identify: async (token) => (/^[a-z]+$/.test(token) ? { user: token, admin: ROLES[token] ?? 'none' } : null),
     dispatchTokens: h.ctx.tokens,
     settings,
@@ -54,7 +55,8 @@ export function openEe2(db: Db, options: { bodyLimit?: number; settings?: Partia
     bodyLimit: options.bodyLimit ?? 64 * 1024 * 1024,
     log: createLog({ level: 'silent' }),
     metrics: createMetrics({ unfinishedJobs: async () => [] }),
-  });
+  } satisfies Partial<ApiDeps>;
+  const app = buildApp(deps as unknown as ApiDeps);
   const post: Ee2App['post'] = async (body, headers = {}, path = '/services/ee2', method = 'POST') => {
     const incoming = Object.assign(Readable.from([Buffer.from(body)]), { headers });
     const env = { incoming: incoming as unknown as IncomingMessage, outgoing: {} as ServerResponse };

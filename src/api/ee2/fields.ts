@@ -94,8 +94,8 @@ function drop(value: unknown, path: readonly string[]): unknown {
   if (value instanceof RawJson) return dropOfText(value, path);
   const [name, ...deeper] = path as [string, ...string[]];
   if (!isMapping(value) || !(name in value)) return value;
-  const { [name]: member, ...rest } = value;
-  return deeper.length === 0 ? rest : { ...rest, [name]: drop(member, deeper) };
+  const members = Object.entries(value).filter(([key]) => key !== name || deeper.length > 0);
+  return Object.fromEntries(members.map(([key, member]) => [key, key === name ? drop(member, deeper) : member]));
 }
 
 /** What is kept as text is taken apart one level; its other members keep their text. */

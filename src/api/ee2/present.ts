@@ -57,13 +57,13 @@ function jobInput(job: JobRecord): JobState['job_input'] {
     app_id: job.appId ?? undefined,
     parent_job_id: job.parentJobId ?? undefined,
     source_ws_objects: JSON.parse(job.sourceObjects) as string[],
-    narrative_cell_info: JSON.parse(job.meta) as Record<string, string>,
     requirements: {
       clientgroup: job.clientGroup ?? job.scheduler,
       cpu: job.cpus,
       memory: job.memoryMb,
       disk: job.diskGb ?? 0,
     },
+    narrative_cell_info: JSON.parse(job.meta) as Record<string, string>,
   };
   return input as JobState['job_input'];
 }
