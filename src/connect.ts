@@ -58,7 +58,7 @@ export async function connect(options: ConnectOptions): Promise<Connections> {
   const builtin = createBuiltinAuth({ db, now: () => new Date(), randomBytes });
   return {
     ...connectAuth(config, http, kbase, builtin),
-    ...connectCatalog(options, http, kbase),
+    ...(await connectCatalog(options, http, kbase)),
     otherRunner: await connectRunner(options, adminToken),
     statistics:
       config.catalog === 'kbase' && adminToken !== null
@@ -98,8 +98,14 @@ function connectAuth(config: Config, http: Http, kbase: KbaseAddresses, builtin:
   return { identify, people, workspaces, builtinAuth: tokensThere ? null : builtin };
 }
 
-function connectCatalog({ config, db, dataDir, log }: ConnectOptions, http: Http, kbase: KbaseAddresses) {
-  const builtin = createBuiltinCatalog({ db, appsDir: join(dataDir, 'apps'), log });
+async function connectCatalog({ config, db, dataDir, log }: ConnectOptions, http: Http, kbase: KbaseAddresses) {
+  const builtin = createBuiltinCatalog({
+    db,
+    appsDir: join(dataDir, 'apps'),
+    shared: db.kind === 'postgres',
+    log,
+  });
+  await builtin.keepMissingBundles();
   if (config.catalog !== 'kbase') return { catalog: builtin, apps: builtin };
   const calls = ['addApp', 'moveTag', 'withdraw', 'listApps', 'showApp', 'describeMethod'] as const;
   const apps: Apps = { ...builtin, ...elsewhere(calls, `apps are registered in KBase's Catalog: ${kbase.catalog}`) };

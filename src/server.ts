@@ -127,7 +127,7 @@ async function startParts(options: ServerOptions, closing: (() => unknown)[]) {
     workspaces: connections.workspaces,
     schedulers,
     schedulerFor: (group) => schedulers.get(schedulerNameFor(config, group)) as Scheduler,
-    limitsOf: hosts?.limitsOf ?? ((scheduler) => [scheduler.limits()]),
+    limitsOf: hosts.limitsOf,
     otherRunner: connections.otherRunner,
     tokens: createDispatchTokens(await ensureSecret(db, 'dispatch-tokens', () => randomBytes(32))),
     ids: createIdSource(Date.now, randomBytes),
@@ -217,23 +217,22 @@ function createLocal({ dataDir, cpus, memoryMb, log }: ServerOptions, stateDir: 
   });
 }
 
-/** Null: this machine runs no jobs itself. */
 function createHostsFor({ hostLeaseMs, log }: ServerOptions, db: Db, local: Scheduler | undefined, url: () => string) {
-  if (local === undefined) return null;
   const leaseMs = hostLeaseMs ?? HOST_LEASE_MS;
-  return createHosts({ db, scheduler: local, url, leaseMs, now: () => performance.now(), log: toLog(log) });
+  const now = () => performance.now();
+  return createHosts({ db, scheduler: local ?? null, url, leaseMs, now, log: toLog(log) });
 }
 
 async function startLoops(
   ctx: Context,
   wake: Wake,
-  hosts: Hosts | null,
+  hosts: Hosts,
   { statistics: send }: Connections,
   upkeep: UpkeepOptions,
   closing: (() => unknown)[],
 ) {
   // before anything is dispatched here: what has no lease is given up by other servers
-  await hosts?.renew();
+  await hosts.renew();
   if (ctx.db.kind === 'postgres') closing.push(await spreadHints(ctx.db, wake, randomBytes(8).toString('hex')));
   const dispatcher = createDispatcher(ctx);
   const reconciler = createReconciler(ctx, dispatcher.underWay);
@@ -262,8 +261,7 @@ async function startLoops(
   }
 }
 
-function hostLoops(ctx: Context, hosts: Hosts | null): Loop[] {
-  if (hosts === null) return [];
+function hostLoops(ctx: Context, hosts: Hosts): Loop[] {
   const { intervalMs } = hosts;
   return [
     every({ name: 'host lease', intervalMs, run: hosts.renew, log: ctx.log }),

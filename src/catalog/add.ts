@@ -1,6 +1,7 @@
 /**
  * Adding a version: fetch beside → read its manifest → pin it in the module's mirror → record it and move the tag.
- * Killed before the record, a pinned commit is left that nobody names; adding again does it all again.
+ * Killed before the record, a pinned commit is left that nobody names; adding again does it all again. Killed after it, the
+ * next start keeps the commit for other servers.
  */
 
 import { RepriseError } from '../contract/errors.js';
@@ -15,6 +16,7 @@ import {
   setRepository,
 } from '../store/apps.js';
 import type { Db } from '../store/db.js';
+import type { Bundles } from './bundles.js';
 import { hasAny } from './commits.js';
 import { fetchCommit, type Incoming } from './incoming.js';
 import type { KeyedQueue } from './keyed-queue.js';
@@ -29,6 +31,7 @@ export interface AddParts {
   readonly mirrors: Mirrors;
   /** Serialises within this process; other servers on the same directory are met by git's and the store's own locks. */
   readonly queue: KeyedQueue;
+  readonly bundles: Bundles;
   readonly log: (message: string, detail?: object) => void;
 }
 
@@ -81,6 +84,7 @@ async function takeOver(parts: AddParts, version: Version): Promise<AppAdded> {
   const mayFollow = await followsOn(parts, version);
   await parts.mirrors.pin(module, incoming.commit, incoming.directory);
   const movedFrom = await record(parts, version, mayFollow);
+  await parts.bundles.keep(module, incoming.commit);
   const { repository, tag, user } = version;
   parts.log('an app version was added', { module, commit: incoming.commit, repository, tag, user });
   return { module, commit: incoming.commit, tag: version.tag ?? null, moved_from: movedFrom };

@@ -4,11 +4,12 @@ import { RepriseError } from '../contract/errors.js';
 import type { AppAdded, AppDetail, AppView, MethodView } from '../contract/schemas.js';
 import type { Db } from '../store/db.js';
 import { type AddRequest, addApp } from './add.js';
+import { type Bundles, createBundles, NO_BUNDLES } from './bundles.js';
 import type { Catalog, Execution, Resolution } from './catalog.js';
 import { createKeyedQueue } from './keyed-queue.js';
 import { createManifests, type Manifests, versionKey } from './manifests.js';
 import { createMirrors, type Mirrors } from './mirrors.js';
-import { type FoundMethod, findMethods, type NotFound } from './resolve.js';
+import { type FoundMethod, findMethods, holdAll, type NotFound } from './resolve.js';
 import * as versions from './versions.js';
 
 export interface BuiltinCatalog extends Catalog {
@@ -23,18 +24,24 @@ export interface BuiltinCatalog extends Catalog {
   listApps(): Promise<AppView[]>;
   showApp(module: string): Promise<AppDetail>;
   describeMethod(method: string, version: string | undefined): Promise<MethodView>;
+  /** For other servers: what only this one's mirrors have. */
+  keepMissingBundles(): Promise<void>;
 }
 
 export interface BuiltinCatalogOptions {
   readonly db: Db;
   /** Holds the mirrors; made if missing. May be shared by several servers. */
   readonly appsDir: string;
+  /** Whether servers with mirrors of their own use the database: it keeps the commits for them all. */
+  readonly shared?: boolean;
   readonly log: (message: string, detail?: object) => void;
 }
 
-export function createBuiltinCatalog({ db, appsDir, log }: BuiltinCatalogOptions): BuiltinCatalog {
+export function createBuiltinCatalog({ db, appsDir, shared = false, log }: BuiltinCatalogOptions): BuiltinCatalog {
   mkdirSync(appsDir, { recursive: true, mode: 0o755 });
-  const parts = { db, mirrors: createMirrors(appsDir), manifests: createManifests(db), queue: createKeyedQueue(), log };
+  const basis = { db, mirrors: createMirrors(appsDir), queue: createKeyedQueue(), log };
+  const bundles = shared ? createBundles(basis) : NO_BUNDLES;
+  const parts = { ...basis, manifests: createManifests(db), bundles };
   return {
     resolve: async (requests) => (await findMethods(parts, requests)).map(resolutionOf),
     executions: (jobs) => executions(parts, jobs),
@@ -43,6 +50,7 @@ export function createBuiltinCatalog({ db, appsDir, log }: BuiltinCatalogOptions
     withdraw: (commit, module, reason, user) => versions.withdraw(db, commit, module, reason, user),
     listApps: () => versions.listApps(db),
     showApp: (module) => versions.showApp(db, module),
+    keepMissingBundles: bundles.keepMissing,
     describeMethod: async (method, version) => describe((await findMethods(parts, [{ method, version }]))[0]!),
   };
 }
@@ -77,11 +85,12 @@ function describe(found: FoundMethod | NotFound): MethodView {
 
 /** Of recorded jobs, also at versions that were withdrawn since: what was accepted is carried out. */
 async function executions(
-  { mirrors, manifests }: { mirrors: Mirrors; manifests: Manifests },
+  { mirrors, manifests, bundles }: { mirrors: Mirrors; manifests: Manifests; bundles: Bundles },
   jobs: readonly { method: string; commit: string }[],
 ): Promise<Execution[]> {
   const asked = jobs.map(({ method, commit }) => ({ module: method.split('.')[0] ?? '', method, commit }));
   const known = await manifests.load(asked);
+  await holdAll({ mirrors, bundles }, asked);
   return asked.map(({ module, method, commit }) => {
     const declared = known.get(versionKey({ module, commit }))?.method(method.slice(module.length + 1));
     if (declared === undefined) throw new RepriseError('INTERNAL', `the record has no ${method} at commit ${commit}`);

@@ -3,6 +3,7 @@
 import { type AnsweredVersion, findAskedVersions, findTags } from '../store/apps.js';
 import type { Db } from '../store/db.js';
 import { chunksOf } from '../store/inputs.js';
+import type { Bundles } from './bundles.js';
 import type { MethodRequest, ResolveCode } from './catalog.js';
 import { type KnownManifest, type KnownMethod, type Manifests, versionKey } from './manifests.js';
 import { parseMethodName, unrecognized } from './method-name.js';
@@ -12,6 +13,7 @@ export interface ResolveParts {
   readonly db: Db;
   readonly mirrors: Mirrors;
   readonly manifests: Manifests;
+  readonly bundles: Bundles;
 }
 
 export interface FoundMethod {
@@ -67,7 +69,7 @@ async function answerAll(parts: ResolveParts, questions: readonly Question[]) {
   const rows = await lookUp(parts.db, questions);
   const versions = [...rows.values()].flat().flatMap(versionOf);
   const manifests = await parts.manifests.load(versions);
-  const held = await whichAreHeld(parts.mirrors, versions);
+  const held = await holdAll(parts, versions);
   const tagsOf = tagNames(parts.db);
   const answers = new Map<string, FoundMethod | NotFound>();
   for (const question of questions) {
@@ -95,6 +97,21 @@ async function lookUp(db: Db, questions: readonly Question[]): Promise<Map<strin
     grouped.set(key, [...(grouped.get(key) ?? []), row]);
   }
   return grouped;
+}
+
+/**
+ * Which versions have their files in this server's mirrors. What another server added is brought here first, if the
+ * database keeps it.
+ */
+export async function holdAll(
+  { mirrors, bundles }: Pick<ResolveParts, 'mirrors' | 'bundles'>,
+  versions: readonly { module: string; commit: string }[],
+): Promise<ReadonlySet<string>> {
+  const held = await whichAreHeld(mirrors, versions);
+  const lacking = versions.filter((version) => !held.has(versionKey(version))).map(({ module }) => module);
+  let hasCome = false;
+  for (const module of new Set(lacking)) hasCome = (await bundles.restore(module)) || hasCome;
+  return hasCome ? whichAreHeld(mirrors, versions) : held;
 }
 
 /** A server that has just started asks git about each version; a few at a time. */

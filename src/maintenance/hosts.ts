@@ -39,8 +39,8 @@ export interface Hosts {
 
 export interface HostsOptions {
   readonly db: Db;
-  /** The machine's own. */
-  readonly scheduler: Scheduler;
+  /** The machine's own; null: it runs no jobs, and only looks after the others. */
+  readonly scheduler: Scheduler | null;
   readonly url: () => string;
   readonly leaseMs: number;
   /** Milliseconds of a clock that never goes back. */
@@ -55,22 +55,26 @@ export function createHosts({ db, scheduler: own, url, leaseMs, now, log }: Host
   let others: readonly Limits[] = [];
   let renewedAt = Number.NEGATIVE_INFINITY;
   let steadySince = Number.POSITIVE_INFINITY;
+
+  async function renewOwn(scheduler: Scheduler): Promise<void> {
+    const host = scheduler.host as string;
+    const unseen = await renewHost(db, { host, url: url(), ...scheduler.limits() });
+    if (unseen === null || unseen <= leaseSeconds) return;
+    log('this machine gave no sign of life for longer than its lease; jobs it had may have been given up', {
+      host,
+      unseen_seconds: Math.round(unseen),
+    });
+  }
+
   return {
     intervalMs: Math.min(leaseMs / 10, LONGEST_INTERVAL_MS),
-    limitsOf: (scheduler) => (scheduler === own ? [own.limits(), ...others] : [scheduler.limits()]),
+    limitsOf: (scheduler) => [scheduler.limits(), ...(scheduler === own ? others : [])],
     async renew() {
-      const host = own.host as string;
-      const unseen = await renewHost(db, { host, url: url(), ...own.limits() });
-      if (unseen !== null && unseen > leaseSeconds) {
-        log('this machine gave no sign of life for longer than its lease; jobs it had may have been given up', {
-          host,
-          unseen_seconds: Math.round(unseen),
-        });
-      }
+      if (own !== null) await renewOwn(own);
       if (now() - renewedAt > leaseMs / 3) steadySince = now();
       renewedAt = now();
       const live = await findLiveHosts(db, leaseSeconds);
-      others = live.filter((row) => row.host !== host).map((row) => ({ cpus: row.cpus, memoryMb: row.memory_mb }));
+      others = live.filter((row) => row.host !== own?.host).map((row) => ({ cpus: row.cpus, memoryMb: row.memory_mb }));
     },
     async takeOver(ctx) {
       if (now() - renewedAt > leaseMs / 3 || now() - steadySince < leaseMs / 2) return 0;

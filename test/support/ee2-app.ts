@@ -45,6 +45,7 @@ export function openEe2(db: Db, options: { bodyLimit?: number; settings?: Partia
     engine: h.engine,
     apps: nothing,
     people: nothing,
+    readiness: async () => ({ ready: true, checks: {} }),
     sessions: nothing,
     webDir: import.meta.dirname,
     identify: async (token) => (/^[a-z]+$/.test(token) ? { user: token, admin: ROLES[token] ?? 'none' } : null),
