@@ -62,7 +62,8 @@ it('loses and doubles nothing: every job ends, none ran twice, no log line is lo
           if (error.code !== 'UNAVAILABLE') throw error;
           return undefined;
         }),
-      120,
+      // longer than all the kills take: on a slow machine no answer may fit between two of them
+      480,
     );
 
   const jobs = Array.from({ length: ITEMS }, (_, n) => ({
