@@ -41,10 +41,12 @@ export function findProgram(program: string, cwd: string, path: string): string 
   return `the command ${program} was not found on this machine (PATH is ${path})`;
 }
 
+/** An exception for each folder without it would cost more than all the rest. */
 function isExecutable(file: string): boolean {
+  if (statSync(file, { throwIfNoEntry: false })?.isFile() !== true) return false;
   try {
     accessSync(file, constants.X_OK);
-    return statSync(file).isFile();
+    return true;
   } catch {
     return false;
   }

@@ -1,7 +1,7 @@
 /**
  * Who may run next, first come first served, with slots of cpus and memory. A start must be recorded by the server
  * before anything is spawned; so that a slot of short jobs never waits for that, a few starts are asked for ahead, as
- * many as slots became free lately. For long jobs that is none: what is recorded as running runs.
+ * many as short jobs left a slot lately. For long jobs that is none: what is recorded as running runs.
  */
 
 export interface Size {
@@ -25,12 +25,12 @@ interface Waiting {
   onSlot: (() => void) | null;
 }
 
-/** Slots that became free within this time tell how many starts to ask for ahead. */
+/** Short jobs that left their slots within this time tell how many starts to ask for ahead. */
 const WINDOW_MS = 500;
-const MOST_AHEAD = 128;
-/** How much of a second of work to have ready: a server's round trip takes a part of it. */
-const START_AHEAD_SECONDS = 0.12;
-const SUBMIT_AHEAD_SECONDS = 0.3;
+const SHORT_MS = 1000;
+/** How much of a second of work to have ready: a server's round trip, many jobs sharing it, takes a part of that. */
+const START_AHEAD = { seconds: 0.25, most: 128 };
+const SUBMIT_AHEAD = { seconds: 0.6, most: 512 };
 
 export class Line {
   readonly #waiting = new Set<Waiting>();
@@ -65,7 +65,7 @@ export class Line {
       onTurn = done;
     });
     const one: Waiting = { size, state: 'waiting', onTurn, onSlot: null };
-    let holds = false;
+    let since: number | null = null;
     this.#last = size;
     this.#waiting.add(one);
     this.#pump();
@@ -75,31 +75,35 @@ export class Line {
         new Promise((done) => {
           one.state = 'ready';
           one.onSlot = () => {
-            holds = true;
+            since = this.now();
             done();
           };
           this.#pump();
         }),
       leave: () => {
-        if (holds) this.#release(size);
+        if (since !== null) this.#release(size, since);
         else this.#waiting.delete(one);
-        holds = false;
+        since = null;
         this.#pump();
         this.onFree();
       },
     };
   }
 
-  /** What could be handed over now: what is free, less what waits, and some to have ready. */
+  /**
+   * What could be handed over now: what is free, less what waits, and some to have ready. While more than half of that is
+   * ready it is nothing: to hand over many at once costs the server hardly more than one.
+   */
   capacity(): Size & { readonly jobs: number } {
-    const ahead = 1 + this.#ahead(SUBMIT_AHEAD_SECONDS);
+    const ahead = 1 + this.#ahead(SUBMIT_AHEAD);
+    const room = ahead + Math.max(0, this.#free.cpus) - this.#waiting.size;
+    if (room * 2 < ahead) return { cpus: 0, memoryMb: 0, jobs: 0 };
     let { cpus, memoryMb } = this.#free;
     for (const { size } of this.#waiting) {
       cpus -= size.cpus;
       memoryMb -= size.memoryMb;
     }
-    const jobs = ahead - this.#waiting.size + Math.max(0, Math.floor(this.#free.cpus));
-    return { cpus: cpus + ahead * this.#last.cpus, memoryMb: memoryMb + ahead * this.#last.memoryMb, jobs };
+    return { cpus: cpus + ahead * this.#last.cpus, memoryMb: memoryMb + ahead * this.#last.memoryMb, jobs: room };
   }
 
   get holders(): number {
@@ -109,7 +113,7 @@ export class Line {
   /** In order, nobody passed by: a large one at the front is not starved by small ones behind it. */
   #pump(): void {
     let { cpus, memoryMb } = this.#free;
-    let ahead = this.#ahead(START_AHEAD_SECONDS);
+    let ahead = this.#ahead(START_AHEAD);
     let blocked = false;
     for (const one of this.#waiting) {
       const fits = !blocked && one.size.cpus <= cpus && one.size.memoryMb <= memoryMb;
@@ -136,16 +140,16 @@ export class Line {
     one.onSlot?.();
   }
 
-  #release(size: Size): void {
+  #release(size: Size, since: number): void {
     this.#free = { cpus: this.#free.cpus + size.cpus, memoryMb: this.#free.memoryMb + size.memoryMb };
     this.#holders -= 1;
-    this.#frees.push(this.now());
+    if (this.now() - since < SHORT_MS) this.#frees.push(this.now());
   }
 
-  #ahead(seconds: number): number {
+  #ahead({ seconds, most }: typeof START_AHEAD): number {
     const since = this.now() - WINDOW_MS;
     const firstRecent = this.#frees.findIndex((at) => at >= since);
     this.#frees = firstRecent === -1 ? [] : this.#frees.slice(firstRecent);
-    return Math.min(MOST_AHEAD, Math.ceil((this.#frees.length * seconds * 1000) / WINDOW_MS));
+    return Math.min(most, Math.floor((this.#frees.length * seconds * 1000) / WINDOW_MS));
   }
 }

@@ -19,7 +19,7 @@ const LINES_WAIT_MS = 100;
  * longer: a single job hardly waits, and of hundreds a second many share a commit.
  */
 const GAP_MS_PER_REPORT = 4;
-const LONGEST_GAP_MS = 60;
+const LONGEST_GAP_MS = 100;
 const HEARTBEAT_MS = 30_000;
 const CALL_TIMEOUT_MS = 60_000;
 const MOST_REPORTS = 500;

@@ -52,15 +52,21 @@ describe('the line', () => {
     );
   });
 
-  it('lets nobody start ahead of a free slot while jobs are long', async () => {
+  it('lets nobody start ahead of a free slot while jobs are long, though many end at once', async () => {
+    let now = 0;
     const line = new Line(
-      { cpus: 1, memoryMb: 100 },
-      () => 0,
+      { cpus: 8, memoryMb: 100 },
+      () => now,
       () => {},
     );
-    const [first, second] = [watch(line.join(small)), watch(line.join(small))];
+    const first = Array.from({ length: 8 }, () => watch(line.join(small)));
     await turned();
-    expect([first.slot, second.turn]).toEqual([true, false]);
+    now += 3_600_000;
+    const next = Array.from({ length: 16 }, () => watch(line.join(small)));
+    for (const one of first) one.place.leave();
+    await turned();
+    await turned();
+    expect(next.map((one) => one.turn)).toEqual(next.map((_, at) => at < 8));
   });
 
   it('lets some start ahead when slots become free quickly, more the quicker, and none some time after', async () => {
