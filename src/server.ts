@@ -25,6 +25,7 @@ import { createLeases } from './engine/leases.js';
 import { spreadHints } from './engine/spread-hints.js';
 import { createWake, type Wake } from './engine/wake.js';
 import type { Log } from './log.js';
+import { examineFor } from './maintenance/doctor.js';
 import { every, type Loop } from './maintenance/every.js';
 import { createHosts, type Hosts } from './maintenance/hosts.js';
 import { createReadiness } from './maintenance/readiness.js';
@@ -90,6 +91,8 @@ export interface RunningServer {
 const MIGRATIONS = fileURLToPath(new URL('../migrations', import.meta.url));
 const WEB = fileURLToPath(new URL('../dist/web', import.meta.url));
 const MEGABYTE = 1024 * 1024;
+/** Of one call for the doctor. */
+const EXAMINE_MS = 1_000;
 /** Longer than an upgrade of the server or a restart of its machine. */
 const HOST_LEASE_MS = 5 * 60_000;
 
@@ -148,6 +151,7 @@ async function startParts(options: ServerOptions, closing: (() => unknown)[]) {
   const { version, commit } = readVersion();
   const app = buildApp({
     engine,
+    examine: (cursor, repair) => examineFor(db, cursor, { repair, budgetMs: EXAMINE_MS }),
     readiness: createReadiness(ctx, {
       database: () => findUnfitness(db),
       migrations: async () => lacks(await findMissingMigration(db, MIGRATIONS)),

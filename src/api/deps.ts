@@ -4,6 +4,7 @@ import type {
   AppAdded,
   AppDetail,
   AppView,
+  Examination,
   MethodView,
   TokenCreated,
   TokenView,
@@ -59,6 +60,8 @@ export interface Readiness {
 
 export interface ApiDeps {
   readonly engine: Engine;
+  /** A stretch of the record from where the one before ended; see maintenance/doctor.ts. */
+  readonly examine: (cursor: string | null, repair: boolean) => Promise<Examination>;
   readonly readiness: () => Promise<Readiness>;
   readonly apps: Apps;
   readonly people: People;

@@ -125,12 +125,22 @@ export const restHandlers: { readonly [N in RestName]: Handler<N> } = {
   listWorkspaces: async (deps, actor) => ({ items: await deps.people.listWorkspaces(actor) }),
   shareWorkspace: (deps, actor, p) => deps.people.shareWorkspace(actor, p.wsid, p.user, p.role),
   version: async (deps) => ({ version: deps.version }),
+  examine: async (deps, actor, { cursor = null, repair = false }) => {
+    if (repair) requireWriteAdmin(actor, 'repair the record');
+    else requireAdmin(actor, 'look at the whole record');
+    return deps.examine(cursor, repair);
+  },
 };
 
 /** An app is code that runs here: adding and moving need the role itself, with or without the switch. */
 function requireWriteAdmin(actor: Actor, what: string): void {
   if (actor.admin === 'write') return;
   throw new RepriseError('FORBIDDEN', `only write admins may ${what}; ask one, or use a token with --admin write`);
+}
+
+function requireAdmin(actor: Actor, what: string): void {
+  if (actor.admin !== 'none') return;
+  throw new RepriseError('FORBIDDEN', `only admins may ${what}; ask one, or use a token with --admin read`);
 }
 
 async function submit(

@@ -3,6 +3,7 @@ import { Command, CommanderError } from 'commander';
 import { addApp } from './app.js';
 import { addBatch } from './batch.js';
 import { addCancel } from './cancel.js';
+import { addDoctor } from './doctor.js';
 import { addEvents } from './events.js';
 import { addLineage } from './lineage.js';
 import { addList } from './list.js';
@@ -36,7 +37,7 @@ export function createProgram(): Command {
     .exitOverride()
     .addHelpText('after', AFTER);
   program.commandsGroup('Server:');
-  for (const add of [addServe, addUi, addVersion]) add(program);
+  for (const add of [addServe, addUi, addDoctor, addVersion]) add(program);
   program.commandsGroup('Apps:');
   addApp(program);
   program.commandsGroup('Jobs:');

@@ -19,6 +19,8 @@ export const EVENT_KINDS = [
   'job.requeued',
   /** `{dispatch_id, close_reason}`: no process of it is left */
   'job.dispatch_closed',
+  /** `{check, was}`: `reprise doctor --repair` mended what its record said */
+  'job.repaired',
   /** `{items}` */
   'batch.created',
   'batch.extended',

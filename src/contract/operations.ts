@@ -810,6 +810,23 @@ export const operations = {
     permission: 'none',
     ee2: { method: 'list_config', params: [], result: Type.Unknown() },
   },
+  examine: {
+    summary: 'Check the invariants of the record, a stretch at a time; mend what can be mended (admins)',
+    permission: 'user',
+    rest: {
+      method: 'POST',
+      path: '/doctor',
+      params: Type.Object(
+        {
+          cursor: opt(s.Cursor),
+          repair: opt(Type.Boolean({ default: false, description: 'Needs the role write.' })),
+        },
+        closed,
+      ),
+      result: s.Examination,
+      tag: 'server',
+    },
+  },
   status: {
     summary: 'Time, version and commit of the server',
     permission: 'none',

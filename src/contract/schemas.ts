@@ -344,6 +344,21 @@ export const WorkspaceView = Type.Object({
 });
 export type WorkspaceView = Static<typeof WorkspaceView>;
 
+export const Finding = Type.Object({
+  check: Type.String({ description: 'The name of the rule that does not hold' }),
+  rule: Type.String(),
+  id: Type.String({ description: 'Of the job, lineage, batch, request, inputs or constraint' }),
+  detail: Type.String(),
+  mended: Type.Boolean(),
+});
+export type Finding = Static<typeof Finding>;
+export const Examination = Type.Object({
+  looked: Type.Record(Type.String(), Type.Integer(), { description: 'How many were looked at, by kind' }),
+  findings: Type.Array(Finding),
+  next_cursor: nullable(Type.String()),
+});
+export type Examination = Static<typeof Examination>;
+
 export const page = <S extends TSchema>(item: S) =>
   Type.Object({ items: Type.Array(item), next_cursor: nullable(Type.String()) });
 export { AnyId, Flag, nullable };

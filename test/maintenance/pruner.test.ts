@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { prune } from '../../src/maintenance/pruner.js';
 import { type Db, statement } from '../../src/store/db.js';
-import { databases } from '../support/databases.js';
+import { openTestDb } from '../support/databases.js';
 import { alice, type Harness, idsOf, openEngine, retryIds, runAll, submitJobs } from '../support/engine.js';
 
 const DAY = 86_400_000;
@@ -34,11 +34,11 @@ const countEvents = statement<{ events: number }>(
   'test_count_events',
   'select count(*) as events from events where job_id = $1::text',
 );
-describe.each(databases)('the pruner on $name', ({ open }) => {
+describe('the pruner', () => {
   let db: Db;
   let h: Harness;
   beforeAll(async () => {
-    db = await open();
+    db = await openTestDb();
   });
   afterAll(() => db.close());
   beforeEach(() => {
@@ -85,10 +85,10 @@ describe.each(databases)('the pruner on $name', ({ open }) => {
   });
 });
 
-describe.each(databases)('logs on $name', ({ open }) => {
+describe('logs', () => {
   let db: Db;
   beforeAll(async () => {
-    db = await open();
+    db = await openTestDb();
   });
   afterAll(() => db.close());
 

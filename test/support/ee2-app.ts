@@ -43,6 +43,7 @@ export function openEe2(db: Db, options: { bodyLimit?: number; settings?: Partia
   // of the parts that JSON-RPC does not use, none is given
   const deps = {
     engine: h.engine,
+    examine: async () => ({ looked: {}, findings: [], next_cursor: null }),
     apps: nothing,
     people: nothing,
     readiness: async () => ({ ready: true, checks: {} }),
