@@ -119,7 +119,7 @@ export function requireOwnOrigin(c: Context): void {
   const origin = c.req.header('origin');
   const hosts = [c.req.header('host'), c.req.header('x-forwarded-host')];
   const foreignSite = site !== undefined && site !== 'same-origin' && site !== 'none';
-  const foreignOrigin = site === undefined && origin !== undefined && !hosts.includes(hostOf(origin));
+  const foreignOrigin = site === undefined && origin !== undefined && !isOneOf(hosts, origin);
   const reads = c.req.method === 'GET' || c.req.method === 'HEAD';
   if (foreignSite || foreignOrigin || (!reads && c.req.header(SESSION_HEADER) === undefined)) {
     throw new RepriseError(
@@ -129,6 +129,7 @@ export function requireOwnOrigin(c: Context): void {
   }
 }
 
-function hostOf(origin: string): string | undefined {
-  return URL.canParse(origin) ? new URL(origin).host : undefined;
+/** An origin of no host (`null`: a sandboxed frame, a file) is nobody's own. */
+function isOneOf(hosts: readonly (string | undefined)[], origin: string): boolean {
+  return URL.canParse(origin) && hosts.includes(new URL(origin).host);
 }

@@ -28,11 +28,11 @@ const COLS: readonly Col<BatchItem>[] = [
   {
     id: 'state',
     head: 'State',
-    width: '7.5rem',
+    width: '8.4rem',
     by: (row) => rankOf(row.status),
     cell: (row) => <StatusBadge status={row.status} />,
   },
-  { id: 'item', head: 'Item', width: '28%', main: true, by: rootOf, cell: (row) => <ItemLink row={row} /> },
+  { id: 'item', head: 'Item', width: '27%', main: true, by: rootOf, cell: (row) => <ItemLink row={row} /> },
   {
     id: 'retries',
     head: 'Retries',
@@ -62,7 +62,7 @@ const COLS: readonly Col<BatchItem>[] = [
     id: 'version',
     head: 'App version',
     width: '10.5rem',
-    wide: true,
+    wide: 'very',
     by: (row) => `${row.method}@${row.commit}`,
     cell: (row) => <Version row={row} />,
   },

@@ -21,8 +21,8 @@ export interface Col<Row extends object> {
   readonly by?: (row: Row) => string | number | null;
   /** CSS width; `auto` columns share what is left. */
   readonly width: string;
-  /** Not shown on narrow screens. */
-  readonly wide?: boolean;
+  /** Not shown on narrow screens; `very`: only on wide ones. */
+  readonly wide?: boolean | 'very';
   /** Takes what is left on narrow screens. */
   readonly main?: boolean;
   readonly align?: 'end';
@@ -176,7 +176,7 @@ function Rows<Row extends object>(props: RowsProps<Row>) {
 }
 
 const classesOf = <Row extends object>(col: Col<Row>) =>
-  `${col.wide ? 'cell-wide' : ''} ${col.main ? 'cell-main' : ''} ${col.align === 'end' ? 'cell-end' : ''}`;
+  `${col.wide ? 'cell-wide' : ''} ${col.wide === 'very' ? 'cell-very-wide' : ''} ${col.main ? 'cell-main' : ''} ${col.align === 'end' ? 'cell-end' : ''}`;
 
 function Spacer({ height }: { height: number }) {
   return (
