@@ -50,9 +50,13 @@ export async function serveCommand(options: {
     said += chunk;
   });
   const exited = new Promise<number | null>((done) => child.once('exit', done));
-  const url = await until('the server to listen', async () => {
+  const address = async () => {
     if (child.exitCode !== null) throw new Error(`serve ended with ${child.exitCode}: ${said}`);
     return printed.includes('\n') && printed.split('\n')[0];
+  };
+  const url = await until('the server to listen', address, 100).catch((error: unknown) => {
+    child.kill('SIGKILL');
+    throw error;
   });
   return {
     url,
