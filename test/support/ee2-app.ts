@@ -1,7 +1,7 @@
 /** The application in this process, without a listener: JSON-RPC calls as bytes in, bytes out. */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { Readable } from 'node:stream';
-import { buildApp } from '../../src/api/app.js';
+import { type App, buildApp } from '../../src/api/app.js';
 import type { ApiDeps, Identity } from '../../src/api/deps.js';
 import { DEFAULT_SETTINGS, type ServiceSettings } from '../../src/contract/settings.js';
 import { createLog } from '../../src/log.js';
@@ -24,6 +24,8 @@ export interface RpcFailure {
 
 export interface Ee2App {
   readonly h: Harness;
+  /** To listen with. */
+  readonly app: App;
   /** A token is its user's name; `root` is a write admin, `auditor` a read admin. */
   post(body: string | Uint8Array, headers?: Record<string, string>, path?: string, method?: string): Promise<Answer>;
   /** `params` as JSON text. */
@@ -72,6 +74,7 @@ export function openEe2(db: Db, options: { bodyLimit?: number; settings?: Partia
     });
   return {
     h,
+    app,
     post,
     rpc,
     async call<T>(method: string, params: unknown[], user: string): Promise<T> {

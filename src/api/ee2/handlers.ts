@@ -80,11 +80,17 @@ export const ee2Handlers: { readonly [N in Ee2Name]: Handler } = {
   getLogs: one('read', getJobLogs),
   cancelJob: one('write', cancelOne),
   startJob: one('write', startOne),
-  finishJob: one('write', finishOne),
+  // a failure's message is mended, not refused: the job would run for ever
+  finishJob: (deps, actor, params) => {
+    const members = (params[0] ?? {}) as P;
+    return finishOne(deps, withPower(actor, members, 'write'), members);
+  },
   forceStatus: one('write', updateStatus),
   abandonChildren: one('write', abandonChildren),
-  endHeldJob: async (deps, actor, params) =>
-    document(await deps.engine.endHeldJob(known(actor), String(params[0] ?? 'None'))),
+  endHeldJob: async (deps, actor, params) => {
+    checkStorable(params[0]);
+    return document(await deps.engine.endHeldJob(known(actor), String(params[0] ?? 'None')));
+  },
   addJobLogs: (deps, actor, params) => {
     const members = membersOf(params[0]);
     return addJobLogs(deps, withPower(actor, members, 'write'), members, (params[1] ?? []) as readonly unknown[]);
