@@ -1,12 +1,19 @@
 /** 1,000 × `true` through the local scheduler, against a bare spawn loop and GNU parallel at the same concurrency. */
-import { execFileSync, spawn } from 'node:child_process';
+import { execFile } from 'node:child_process';
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
 import { openServer, remove, seconds, temporary } from './place.mjs';
+
+/** Not the one that waits: the server in this process would be deaf meanwhile. */
+const execute = promisify(execFile);
 
 const JOBS = 1000;
 const SLOTS = 8;
 const RUNS = 5;
+/** Each look at the batch is work for the server that is measured. */
+const POLL_MS = 50;
 
 export async function measureRunning() {
   const server = await openServer(SLOTS);
@@ -16,7 +23,7 @@ export async function measureRunning() {
   await runBatch(server.client, 50); // the checkout is made and the host is up
   for (let run = 0; run < RUNS; run += 1) {
     ours.push(await seconds(() => runBatch(server.client, JOBS)));
-    bare.push(await seconds(spawnLoop));
+    bare.push(await spawnLoop());
     parallel.push(await seconds(gnuParallel));
     console.log(
       `run ${ours.at(-1).toFixed(2)} s, spawn loop ${bare.at(-1).toFixed(2)} s, parallel ${parallel.at(-1).toFixed(2)} s`,
@@ -38,36 +45,22 @@ async function runBatch(client, count) {
     const { state, counts } = await client.call('getBatch', { batch_id: batchId });
     if (counts.error === count) return;
     if (state === 'completed' || state === 'terminated') throw new Error(`the batch ended as ${state}`);
-    await new Promise((done) => setTimeout(done, 10));
+    await new Promise((done) => setTimeout(done, POLL_MS));
   }
 }
 
+/** In a process of its own: a spawn copies its process's tables, and this one carries a whole server. */
 async function spawnLoop() {
-  let next = 0;
-  const one = () =>
-    new Promise((done, failed) => {
-      const child = spawn('true', { stdio: ['ignore', 'pipe', 'pipe'] });
-      child.stdout.resume();
-      child.stderr.resume();
-      child.once('error', failed);
-      child.once('close', done);
-    });
-  const slot = async () => {
-    while (next < JOBS) {
-      next += 1;
-      await one();
-    }
-  };
-  await Promise.all(Array.from({ length: SLOTS }, slot));
+  const program = fileURLToPath(new URL('./spawn-loop.mjs', import.meta.url));
+  return Number((await execute(process.execPath, [program, String(JOBS), String(SLOTS)])).stdout);
 }
 
 async function gnuParallel() {
   const home = temporary();
   mkdirSync(join(home, '.parallel'));
-  execFileSync('sh', ['-c', `touch .parallel/will-cite; seq ${JOBS} | parallel -j${SLOTS} --joblog joblog true`], {
+  await execute('sh', ['-c', `touch .parallel/will-cite; seq ${JOBS} | parallel -j${SLOTS} --joblog joblog true`], {
     cwd: home,
     env: { ...process.env, HOME: home },
-    stdio: 'ignore',
   });
   remove(home);
 }
