@@ -6,7 +6,7 @@ import type { AppAdded, AppDetail } from '../contract/schemas.js';
 import { asking, type Common, quiet } from './options.js';
 import { columns, print, printJson, say } from './output.js';
 import { connect } from './session.js';
-import { ago, clockAndAgo, fields, oneLine, shortCommit, table } from './text.js';
+import { ago, clockAndAgo, fields, oneLine, shortCommit, table, wrapped } from './text.js';
 
 export function addApp(program: Command): void {
   const app = program.command('app').description('apps: git commits with moving tags').helpCommand(false);
@@ -115,7 +115,7 @@ function described(app: AppDetail, now: Date): string {
       .map(({ tag }) => tag)
       .join(', ') || '-',
     `${ago(version.added_at, now)} by ${version.added_by}`,
-    version.withdrawn_at === null ? version.methods.join(', ') : withdrawal(version, now),
+    version.withdrawn_at === null ? version.methods.join(', ') : 'withdrawn',
   ]);
   const moves = app.tag_history.map((move) => [
     move.tag,
@@ -127,13 +127,16 @@ function described(app: AppDetail, now: Date): string {
     `app ${app.module}`,
     head,
     `\n${table(['version', 'tags', 'added', 'methods'], versions, { indent: '  ', width })}`,
+    ...app.versions.filter(isWithdrawn).map((version) => `\n${wrapped(withdrawal(version, now), '  ', width)}`),
     `\n${table(['tag', 'from', 'to', 'moved'], moves, { indent: '  ', width })}`,
   ].join('\n');
 }
 
+const isWithdrawn = (version: AppDetail['versions'][number]): boolean => version.withdrawn_at !== null;
+
 function withdrawal(version: AppDetail['versions'][number], now: Date): string {
   const reason = version.withdrawn_reason === null ? '' : `: ${oneLine(version.withdrawn_reason)}`;
-  return `withdrawn ${ago(version.withdrawn_at ?? '', now)} by ${version.withdrawn_by}${reason}`;
+  return `${shortCommit(version.commit)} was withdrawn ${ago(version.withdrawn_at ?? '', now)} by ${version.withdrawn_by}${reason}`;
 }
 
 function addWithdraw(app: Command): void {

@@ -81,13 +81,23 @@ function show(event: EventView, { json }: EventsOptions): void {
   else print(process.stdout.isTTY === true ? truncated(lineOf(event), columns()) : lineOf(event));
 }
 
-function lineOf(event: EventView): string {
-  const subject = event.job_id ?? event.batch_id ?? '';
-  return `${clock(event.at)}  ${event.kind.padEnd(19)} ${subject}  ${membersOf(event)}`.trimEnd();
+/** Of today the time is enough. */
+function whenOf(time: string, now: Date): string {
+  const whole = clock(time);
+  return whole.slice(0, 10) === clock(now.toISOString()).slice(0, 10) ? whole.slice(11) : whole;
 }
 
+function lineOf(event: EventView): string {
+  const subject = event.job_id ?? event.batch_id ?? '';
+  return `${whenOf(event.at, new Date())}  ${event.kind.padEnd(19)} ${subject}  ${membersOf(event)}`.trimEnd();
+}
+
+/** Members that say little to people; --json has them. */
+const PLUMBING = ['previous_status', 'dispatch_id', 'dispatch_number', 'root_id'];
+
 function membersOf({ payload, actor }: EventView): string {
-  const members = Object.entries((payload.parse() ?? {}) as Record<string, unknown>);
+  const all = Object.entries((payload.parse() ?? {}) as Record<string, unknown>);
+  const members = all.filter(([name, value]) => value !== null && !PLUMBING.includes(name));
   const by = actor === null ? [] : [['by', actor] as const];
   const text = (value: unknown) => (typeof value === 'string' ? value : JSON.stringify(value));
   return oneLine([...by, ...members].map(([name, value]) => `${name}=${text(value)}`).join(' '));

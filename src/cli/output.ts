@@ -57,7 +57,7 @@ export function hasColour(stream: { isTTY?: boolean }): boolean {
 }
 
 export function paint(colour: Colour, text: string, stream: { isTTY?: boolean } = process.stdout): string {
-  return hasColour(stream) ? `\x1b[${COLOURS[colour]}m${text}\x1b[0m` : text;
+  return text !== '' && hasColour(stream) ? `\x1b[${COLOURS[colour]}m${text}\x1b[0m` : text;
 }
 
 const STATE_COLOURS: Readonly<Record<string, Colour>> = {
