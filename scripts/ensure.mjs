@@ -60,6 +60,11 @@ const SYSTEM = {
       package: 'chromium',
       why: 'the tests of the web UI use a browser',
     },
+    {
+      found: () => succeeds('/usr/bin/python3', '-c', 'import requests'),
+      package: 'python3-requests',
+      why: "the tests call the server as KBase's Python client does",
+    },
   ],
   '--bench': [
     {
