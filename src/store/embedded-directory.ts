@@ -16,7 +16,7 @@ const SYNCED_AT_ONCE = 16;
  * Returns where the database is, made if there is none. It is made beside its place and renamed when it is whole and on
  * the disk: killed before, the next start begins anew; killed after, it is there.
  */
-export async function prepareDirectory(dataDir: string): Promise<string> {
+export async function prepareDirectory(dataDir: string, template: string): Promise<string> {
   const place = join(dataDir, 'pg');
   const draft = join(dataDir, 'pg.new');
   rmSync(draft, { recursive: true, force: true });
@@ -24,7 +24,7 @@ export async function prepareDirectory(dataDir: string): Promise<string> {
     checkMajor(place);
     return place;
   }
-  if (!unpackTemplate(draft)) await makeDatabase(draft);
+  if (!unpackTemplate(draft, template)) await makeDatabase(draft);
   await syncTree(draft);
   renameSync(draft, place);
   await syncPath(dataDir);

@@ -43,6 +43,7 @@ interface Holder {
   readonly host: string;
 }
 
+const GOING_MS = 5_000;
 const TIMES: LockTimes = { beatMs: 2_000, watchMs: 10_000 };
 
 /** `onLost`: somebody else holds the directory now, in spite of all; stop writing at once. */
@@ -71,12 +72,30 @@ export async function lockDirectory(
   }
 }
 
-function listenOnIdentity(directory: string, file: string): Promise<Server> {
+/**
+ * Its holder may be on the way in or out: no file yet or no more, or killed and its threads are still being taken down.
+ * These moments are waited for; a living holder refuses at once.
+ */
+async function listenOnIdentity(directory: string, file: string): Promise<Server> {
+  const deadline = performance.now() + GOING_MS;
+  for (;;) {
+    const socket = await tryListen(directory);
+    if (socket !== null) return socket;
+    const holder = readHolder(file);
+    const going = holder === null || (isJudgeable(holder) && !isAlive(holder));
+    if (!going || performance.now() > deadline) throw inUse(directory, holder);
+    await sleep(50);
+  }
+}
+
+/** Null when another process listens. */
+function tryListen(directory: string): Promise<Server | null> {
   const { dev, ino } = statSync(directory, { bigint: true });
   const server = createServer((visitor) => visitor.destroy());
   return new Promise((resolve, reject) => {
     server.once('error', (error: NodeJS.ErrnoException) => {
-      reject(error.code === 'EADDRINUSE' ? inUse(directory, readHolder(file)) : error);
+      if (error.code === 'EADDRINUSE') resolve(null);
+      else reject(error);
     });
     server.listen(`\0reprise-data-${dev}-${ino}`, () => {
       server.unref();
@@ -145,7 +164,7 @@ function touch(directory: string, file: string, own: Holder, onLost: (error: Err
 async function isHeld(file: string, holder: Holder, watchMs: number): Promise<boolean> {
   if (isOfThisMachine(holder) && holder.boot !== null) {
     if (holder.boot !== bootOf()) return false;
-    if (holder.pids === pidsOf()) return isAlive(holder);
+    if (isJudgeable(holder)) return isAlive(holder);
   } else if (isOfThisMachine(holder) && isGone(holder.pid)) return false;
   return isTouched(file, watchMs);
 }
@@ -161,6 +180,11 @@ async function isTouched(file: string, watchMs: number): Promise<boolean> {
 
 function isOfThisMachine(holder: Holder | null): holder is Holder {
   return holder?.host === hostname();
+}
+
+/** Its number means the same process here as it did to the one that wrote it down. */
+function isJudgeable(holder: Holder): boolean {
+  return isOfThisMachine(holder) && holder.boot !== null && holder.boot === bootOf() && holder.pids === pidsOf();
 }
 
 /** The same process, not one that got its number later; a zombie writes no more, whoever has yet to reap it. */

@@ -49,8 +49,8 @@ export function packTemplate(directory: string, file: string): void {
   renameSync(draft, file);
 }
 
-/** False when there is no template that fits; nothing was made then. */
-export function unpackTemplate(directory: string, file = templateFile()): boolean {
+/** False when there is no template; nothing was made then. */
+export function unpackTemplate(directory: string, file: string): boolean {
   if (!existsSync(file)) return false;
   const whole = gunzipSync(readFileSync(file));
   const begin = whole.indexOf('\n') + 1;

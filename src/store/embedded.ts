@@ -4,6 +4,7 @@ import type { Db } from './db.js';
 import { prepareDirectory } from './embedded-directory.js';
 import { lockDirectory } from './embedded-lock.js';
 import { createSession, type Session } from './embedded-session.js';
+import { templateFile } from './embedded-template.js';
 import { startThread, type Thread } from './embedded-thread.js';
 import { startUpkeep, type Upkeep } from './embedded-upkeep.js';
 import { createExclusively } from './exclusively.js';
@@ -11,6 +12,8 @@ import { createExclusively } from './exclusively.js';
 export interface EmbeddedOptions {
   /** Holds the lock and, in `pg`, the database. Made if missing. */
   readonly dataDir: string;
+  /** What a first start unpacks; by default the one of this build. A file that is missing only costs time. */
+  readonly template?: string;
   /** The database has ended by itself, or the directory is another's now. Every call is refused from then on. */
   readonly onFatal?: (error: unknown) => void;
 }
@@ -22,7 +25,8 @@ export interface EmbeddedDb extends Db {
 }
 
 /** Throws DATA_DIR_IN_USE when another process has the directory, CONFLICT when another PostgreSQL wrote it. */
-export async function openEmbeddedDb({ dataDir, onFatal = () => undefined }: EmbeddedOptions): Promise<EmbeddedDb> {
+export async function openEmbeddedDb(options: EmbeddedOptions): Promise<EmbeddedDb> {
+  const { dataDir, template = templateFile(), onFatal = () => undefined } = options;
   mkdirSync(dataDir, { recursive: true, mode: 0o700 });
   let thread: Thread | undefined;
   const lock = await lockDirectory(realpathSync(dataDir), (error) => {
@@ -30,7 +34,7 @@ export async function openEmbeddedDb({ dataDir, onFatal = () => undefined }: Emb
     else thread.fail(error);
   });
   try {
-    thread = await startThread(await prepareDirectory(dataDir), onFatal);
+    thread = await startThread(await prepareDirectory(dataDir, template), onFatal);
     const session = createSession(thread);
     const upkeep = startUpkeep(session);
     const close = async () => {
