@@ -14,9 +14,12 @@ import { createStatisticsSink } from './catalog/kbase-statistics.js';
 import type { Config } from './config/schema.js';
 import { type KbaseAddresses, kbaseAddresses } from './config/settings.js';
 import { RepriseError } from './contract/errors.js';
+import type { MethodView } from './contract/schemas.js';
 import { Secret } from './contract/secret.js';
+import type { ServiceSettings } from './contract/settings.js';
 import type { Workspaces } from './engine/context.js';
 import { DEFAULT_GRACE_SECONDS, type OtherRunner } from './engine/other-runner.js';
+import { resolveNeeds } from './engine/requirements.js';
 import { createHttp, type Http } from './kbase/http.js';
 import type { StatisticsSink } from './maintenance/statistics.js';
 import type { Db } from './store/db.js';
@@ -39,6 +42,7 @@ export interface ConnectOptions {
   readonly config: Config;
   readonly db: Db;
   readonly dataDir: string;
+  readonly settings: ServiceSettings;
   /** Where another's runner reaches this server. */
   readonly runnerUrl: () => string;
   readonly log: (message: string, detail?: object) => void;
@@ -98,7 +102,11 @@ function connectAuth(config: Config, http: Http, kbase: KbaseAddresses, builtin:
   return { identify, people, workspaces, builtinAuth: tokensThere ? null : builtin };
 }
 
-async function connectCatalog({ config, db, dataDir, log }: ConnectOptions, http: Http, kbase: KbaseAddresses) {
+async function connectCatalog(
+  { config, db, dataDir, settings, log }: ConnectOptions,
+  http: Http,
+  kbase: KbaseAddresses,
+) {
   const builtin = createBuiltinCatalog({
     db,
     appsDir: join(dataDir, 'apps'),
@@ -107,9 +115,28 @@ async function connectCatalog({ config, db, dataDir, log }: ConnectOptions, http
   });
   await builtin.keepMissingBundles();
   if (config.catalog !== 'kbase') return { catalog: builtin, apps: builtin };
-  const calls = ['addApp', 'moveTag', 'withdraw', 'listApps', 'showApp', 'describeMethod'] as const;
-  const apps: Apps = { ...builtin, ...elsewhere(calls, `apps are registered in KBase's Catalog: ${kbase.catalog}`) };
-  return { catalog: createKbaseCatalog({ http, url: kbase.catalog, now: Date.now }), apps };
+  const catalog = createKbaseCatalog({ http, url: kbase.catalog, now: Date.now });
+  const calls = ['addApp', 'moveTag', 'withdraw', 'listApps', 'showApp'] as const;
+  const apps: Apps = {
+    ...elsewhere(calls, `apps are registered in KBase's Catalog: ${kbase.catalog}`),
+    describeMethod: (method, version) => describeMethod(catalog, settings, method, version),
+  };
+  return { catalog, apps };
+}
+
+/** With what a job of it would get, since the Catalog itself leaves most of that to the client group. */
+async function describeMethod(
+  catalog: Catalog,
+  settings: ServiceSettings,
+  method: string,
+  version: string | undefined,
+): Promise<MethodView> {
+  const [found] = await catalog.resolve([{ method, version }]);
+  if (found === undefined || !found.ok) throw new RepriseError(found?.code ?? 'INTERNAL', found?.sentence ?? method);
+  const { spec } = found;
+  const { options: _, ...requirements } = resolveNeeds(settings, spec, { method: spec.method });
+  const { commit, tag, timeoutMs: timeout_ms } = spec;
+  return { method: spec.method, commit, tag, timeout_ms, requirements, params_schema: null };
 }
 
 function elsewhere<K extends string>(calls: readonly K[], sentence: string): Record<K, () => Promise<never>> {

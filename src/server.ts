@@ -119,11 +119,11 @@ async function startParts(options: ServerOptions, closing: (() => unknown)[]) {
   const config = options.config ?? {};
   let url = '';
   const runnerUrl = () => config.runner?.url ?? `${url}/services/ee2`;
-  const connections = await connect({ config, db, dataDir, runnerUrl, log: toLog(log) });
+  const settings = settingsOf(config, runnerUrl);
+  const connections = await connect({ config, db, dataDir, settings, runnerUrl, log: toLog(log) });
   const schedulers = createSchedulers(options, () => url);
   const wake = createWake({ dispatch: 5, events: 50, cancel: 50 });
   const hosts = createHostsFor(options, db, schedulers.get('local'), () => url);
-  const settings = settingsOf(config, runnerUrl);
   const ctx: Context = {
     db,
     catalog: connections.catalog,

@@ -209,6 +209,17 @@ describe('a server in the place of EE2', () => {
       error: { message: `workspaces are KBase's: ${kbase.url}/ws` },
     });
     expect(existsSync(join(server.dataDir, 'admin-token'))).toBe(false);
+    const answer = await fetch(`${server.url}/api/v1/apps/demo/methods/run`, {
+      headers: { Authorization: `Bearer ${ANN}` },
+    });
+    expect(await answer.json()).toEqual({
+      method: 'demo.run',
+      commit: COMMIT,
+      tag: 'release',
+      timeout_ms: 7 * 24 * 3_600_000,
+      requirements: { cpus: 1, memory_mb: 300, disk_gb: 10, client_group: 'njs' },
+      params_schema: null,
+    });
   });
 
   it('keeps the tokens of its users in no file and no line of its log', async () => {

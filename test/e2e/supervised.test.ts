@@ -2,6 +2,7 @@
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { bindSocket, inheritedSocket } from '../../src/cli/listen-socket.js';
 import { type Client, createClient } from '../../src/client/client.js';
 import { makeAppRepository } from '../support/app-repository.js';
 import { type ServeCommand, serveCommand } from '../support/serve-command.js';
@@ -90,6 +91,32 @@ describe('fifty workers at two calls a second', () => {
     expect(stored).toEqual(expect.arrayContaining(traffic.lines[0] as string[]));
     const orderly = (traffic.lines[0] as string[]).slice(0, acknowledged[0]);
     expect(stored.slice(0, orderly.length)).toEqual(orderly);
+  });
+});
+
+describe('a server that systemd gives its socket', () => {
+  it('listens on it, and leaves it open for the next one', async () => {
+    const fd = await bindSocket('127.0.0.1', 0);
+    const first = await serveCommand({ socket: fd });
+    const address = first.url;
+    expect((await fetch(`${address}/healthz`)).status).toBe(200);
+    await first.stop();
+    // nobody answers now, and nobody refuses: this call waits for the next server
+    const waiting = fetch(`${address}/healthz`);
+    const second = await serveCommand({ socket: fd });
+    expect(second.url).toBe(address);
+    expect((await waiting).status).toBe(200);
+    await second.stop();
+  });
+
+  it('takes a socket only if it was meant for this process', () => {
+    const meant = (env: NodeJS.ProcessEnv) => inheritedSocket(env, 77);
+    expect(meant({ LISTEN_PID: '77', LISTEN_FDS: '1' })).toBe(3);
+    expect(meant({ LISTEN_PID: '78', LISTEN_FDS: '1' })).toBeUndefined();
+    expect(meant({ LISTEN_PID: '77', LISTEN_FDS: '0' })).toBeUndefined();
+    const env = { LISTEN_PID: '77', LISTEN_FDS: '1', LISTEN_FDNAMES: 'web', PATH: '/bin' };
+    meant(env);
+    expect(env).toEqual({ PATH: '/bin' });
   });
 });
 

@@ -3,6 +3,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
+import type { Readable } from 'node:stream';
 import { until } from './until.js';
 
 const main = resolve(import.meta.dirname, '../../dist/cli/main.js');
@@ -21,6 +22,8 @@ export async function serveCommand(options: {
   readonly config?: object;
   readonly args?: readonly string[];
   readonly env?: Readonly<Record<string, string>>;
+  /** A bound socket, given as systemd gives one. */
+  readonly socket?: number;
 }): Promise<ServeCommand> {
   const dataDir = mkdtempSync(join(tmpdir(), 'reprise-serve-'));
   if (options.config !== undefined) writeFileSync(join(dataDir, 'reprise.config.json'), JSON.stringify(options.config));
@@ -37,10 +40,13 @@ export async function serveCommand(options: {
     '4000',
     ...(options.args ?? []),
   ];
-  const child = spawn(process.execPath, args, {
+  // the pid is known only to the process itself
+  const named = ['sh', '-c', 'LISTEN_FDS=1 LISTEN_PID=$$ exec "$@"', 'sh'];
+  const [program = '', ...words] = [...(options.socket === undefined ? [] : named), process.execPath, ...args];
+  const child = spawn(program, words, {
     env: { PATH: process.env.PATH ?? '', HOME: dataDir, ...options.env },
-    stdio: ['ignore', 'pipe', 'pipe'],
-  });
+    stdio: ['ignore', 'pipe', 'pipe', ...(options.socket === undefined ? [] : [options.socket])],
+  }) as ChildProcess & { readonly stdout: Readable; readonly stderr: Readable };
   let printed = '';
   let said = '';
   child.stdout.on('data', (chunk) => {
