@@ -41,7 +41,7 @@ const insert = statement('test_insert_counter', 'insert into counters values ($1
 const serializable = statement('test_serializable', 'set transaction isolation level serializable');
 const backend = statement<{ pid: number }>('test_backend', 'select pg_backend_pid() as pid');
 const pause = statement('test_pause', 'select pg_sleep($1::float8)');
-const valueOf = async (db: Db, name: string) => (await db.query(read, [name]))[0]?.value;
+const readValue = async (db: Db, name: string) => (await db.query(read, [name]))[0]?.value;
 const failureOf = (promise: Promise<unknown>) =>
   promise.then(
     () => undefined,
@@ -63,7 +63,7 @@ describe('a transaction on a server', () => {
       return times;
     };
     const times = await Promise.all([both('a', 'b'), both('b', 'a')]);
-    expect([await valueOf(db, 'a'), await valueOf(db, 'b')]).toEqual([2, 2]);
+    expect([await readValue(db, 'a'), await readValue(db, 'b')]).toEqual([2, 2]);
     expect(Math.max(...times)).toBeGreaterThan(1);
   });
 
@@ -83,7 +83,7 @@ describe('a transaction on a server', () => {
       });
     };
     await Promise.all([raise(), raise()]);
-    expect(await valueOf(db, 'a')).toBe(2);
+    expect(await readValue(db, 'a')).toBe(2);
   });
 
   it('is done again when its connection is cut before the commit, and is recorded once', async () => {
@@ -98,7 +98,7 @@ describe('a transaction on a server', () => {
       await tx.query(add, ['b']);
     });
     expect(times).toBe(2);
-    expect([await valueOf(db, 'a'), await valueOf(db, 'b')]).toEqual([1, 0]);
+    expect([await readValue(db, 'a'), await readValue(db, 'b')]).toEqual([1, 0]);
   });
 
   it('is UNAVAILABLE, with the way out, when its connection is cut again and again', async () => {
@@ -113,7 +113,7 @@ describe('a transaction on a server', () => {
     expect(error).toBeInstanceOf(RepriseError);
     expect(error).toMatchObject({ code: 'UNAVAILABLE' });
     expect(error?.message).toMatch(/nothing was recorded: try again/);
-    expect(await valueOf(db, 'a')).toBe(0);
+    expect(await readValue(db, 'a')).toBe(0);
   });
 
   it('says that it does not know when the answer to the commit is lost', async () => {
@@ -142,7 +142,7 @@ describe('a transaction on a server', () => {
     );
     expect(error).toBeInstanceOf(DbError);
     expect(error).toMatchObject({ sqlState: '23505', constraint: 'counters_pkey' });
-    expect(await valueOf(db, 'a')).toBe(0);
+    expect(await readValue(db, 'a')).toBe(0);
   });
 
   it('waits for a connection while all are busy, and says so when none comes free in time', async () => {
@@ -159,7 +159,7 @@ describe('a transaction on a server', () => {
     expect(error?.message).toMatch(/all 2 connections to 127.0.0.1:\d+ are busy; .*--database-pool/);
     await met();
     await Promise.all(held);
-    expect(await valueOf(db, 'a')).toBe(0);
+    expect(await readValue(db, 'a')).toBe(0);
   });
 
   it('is ended by the statement timeout and by the lock timeout, with a sentence', async () => {
@@ -174,7 +174,7 @@ describe('a transaction on a server', () => {
     });
     expect(locked).toMatchObject({ code: 'UNAVAILABLE' });
     expect(locked?.message).toMatch(/rows of this call locked by another one/);
-    expect(await valueOf(db, 'a')).toBe(1);
+    expect(await readValue(db, 'a')).toBe(1);
   });
 });
 
@@ -212,7 +212,7 @@ describe('a server that restarts', () => {
     await Promise.all(callers);
     // what is not known to be recorded may be either; nothing else may be lost or doubled
     for (const error of unsure) expect(error.message).toMatch(/before it said whether the call is recorded/);
-    const value = (await valueOf(db, 'a')) ?? 0;
+    const value = (await readValue(db, 'a')) ?? 0;
     expect(value).toBeGreaterThanOrEqual(done);
     expect(value).toBeLessThanOrEqual(done + unsure.length);
   });

@@ -17,7 +17,7 @@ try {
   say('open');
   const insert = statement('insert', 'insert into written values ($1::integer)');
   const insertMany = statement('many', 'insert into written select generate_series($1::integer, $2::integer)');
-  if (from === undefined) setInterval(() => undefined, 1000);
+  if (from === undefined) setTimeout(() => process.exit(), 300_000);
   else
     for (let n = Number(from); ; n += 10) {
       if (n % 50 === 0) await db.query(insertMany, [n, n + 9]);
