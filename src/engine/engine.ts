@@ -279,7 +279,7 @@ export interface Engine {
   listEvents(actor: Actor, filter: EventFilter): Promise<Page<EventView>>;
   /** Calls back (coalesced, at most every 50 ms) when events may have been written. Returns the way to stop. */
   onEvents(listener: () => void): () => void;
-  /** `null` limit = all. A job that never logged has no lines and `everLogged` false. */
+  /** `null` limit = all, but no more than about 16 MB at a time: `next` says where to read on. A job that never logged has no lines and `everLogged` false. */
   logs(actor: Actor, jobId: string, skip: number, limit: number | null): Promise<LogsRead>;
   /** Looks at a bounded number of lines; a short page says in `next` where to look on. */
   searchLogs(actor: Actor, jobId: string, search: LogSearch): Promise<LogPage>;

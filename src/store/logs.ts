@@ -78,19 +78,44 @@ const selectLogChunks = statement<{ first_line: number; lines: string }>(
     and first_line >= coalesce(
       (select max(first_line) from log_chunks where job_id = $1::text and first_line <= $2::integer), 0
     )
-  order by first_line`,
+  order by first_line
+  limit $4::integer`,
 );
 
 export interface NumberedLine extends StoredLine {
   readonly position: number;
 }
 
-/** Lines at positions `from` .. `to - 1`. */
-export async function readLines(db: Queryable, jobId: string, from: number, to: number): Promise<NumberedLine[]> {
-  const chunks = await db.query(selectLogChunks, [jobId, from, to]);
-  return chunks
-    .flatMap((chunk) =>
-      (JSON.parse(chunk.lines) as StoredLine[]).map((line, index) => ({ ...line, position: chunk.first_line + index })),
-    )
-    .filter((line) => line.position >= from && line.position < to);
+/** Read at once: at most 8 MB, unless a single line is longer. */
+const CHUNKS_AT_ONCE = 32;
+
+/**
+ * Lines at positions `from` .. `to - 1`, or the first of them whose texts come to `most` characters: a log may be larger
+ * than the memory.
+ */
+export async function readLines(
+  db: Queryable,
+  jobId: string,
+  from: number,
+  to: number,
+  most = Number.POSITIVE_INFINITY,
+): Promise<NumberedLine[]> {
+  const lines: NumberedLine[] = [];
+  let size = 0;
+  for (let next = from; next < to && size < most; ) {
+    const chunks = await db.query(selectLogChunks, [jobId, next, to, CHUNKS_AT_ONCE]);
+    for (const line of chunks.flatMap(linesOf)) {
+      if (line.position < next || line.position >= to || size >= most) continue;
+      lines.push(line);
+      size += line.line.length;
+      next = line.position + 1;
+    }
+    if (chunks.length < CHUNKS_AT_ONCE) break;
+  }
+  return lines;
+}
+
+function linesOf(chunk: { first_line: number; lines: string }): NumberedLine[] {
+  const stored = JSON.parse(chunk.lines) as StoredLine[];
+  return stored.map((line, index) => ({ ...line, position: chunk.first_line + index }));
 }

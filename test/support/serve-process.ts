@@ -17,6 +17,8 @@ process.stdout.write(url + '\\n');
 export interface ServeProcess {
   readonly child: ChildProcess;
   readonly client: Client;
+  readonly url: string;
+  readonly token: string;
   /** SIGKILL; resolves when the process is gone. */
   kill(): Promise<void>;
 }
@@ -42,6 +44,8 @@ export async function serve(dataDir: string, cpus: number): Promise<ServeProcess
   return {
     child,
     client: createClient({ url, token }),
+    url,
+    token,
     async kill() {
       child.kill('SIGKILL');
       await gone;
