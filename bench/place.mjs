@@ -9,7 +9,11 @@ import { createLog } from '../dist/log.js';
 import { startServer } from '../dist/server.js';
 
 export const temporary = () => mkdtempSync(join(tmpdir(), 'reprise-bench-'));
-export const remove = (directory) => rmSync(directory, { recursive: true, force: true });
+/** Checkouts in it are read-only directories, whose files only root could remove as they are. */
+export function remove(directory) {
+  execFileSync('chmod', ['-R', 'u+w', directory]);
+  rmSync(directory, { recursive: true, force: true });
+}
 
 export async function seconds(work) {
   const begun = performance.now();

@@ -1,4 +1,5 @@
 /** Where the demo keeps everything it makes: below the current directory, fresh for each run. */
+import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join, resolve } from 'node:path';
@@ -19,6 +20,8 @@ export function clearDirectory(): void {
         `an earlier demo still runs at ${url} (process ${pid}); stop it with Ctrl-C there, or: kill ${pid}`,
       );
   }
+  // checkouts in it are read-only directories, whose files only root could remove as they are
+  if (existsSync(directory)) execFileSync('chmod', ['-R', 'u+w', directory]);
   rmSync(directory, { recursive: true, force: true });
   mkdirSync(dataDir, { recursive: true });
 }

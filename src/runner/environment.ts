@@ -41,13 +41,14 @@ export function findProgram(program: string, cwd: string, path: string): string 
   return `the command ${program} was not found on this machine (PATH is ${path})`;
 }
 
-/** An exception for each folder without it would cost more than all the rest. */
+/** Without an exception for each folder that lacks it: that would cost more than all the rest. */
 function isExecutable(file: string): boolean {
-  if (statSync(file, { throwIfNoEntry: false })?.isFile() !== true) return false;
   try {
+    if (statSync(file, { throwIfNoEntry: false })?.isFile() !== true) return false;
     accessSync(file, constants.X_OK);
     return true;
   } catch {
+    // a folder that may not be entered, too
     return false;
   }
 }

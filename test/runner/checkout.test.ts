@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createCheckouts } from '../../src/runner/checkout.js';
 import { type BareMirror, makeBareMirror } from '../support/bare-mirror.js';
+import { removeTree } from '../support/remove-tree.js';
 
 const root = mkdtempSync(join(tmpdir(), 'reprise-checkouts-'));
 let mirror: BareMirror;
@@ -12,7 +13,7 @@ beforeAll(() => {
 });
 afterAll(() => {
   mirror.remove();
-  rmSync(root, { recursive: true, force: true });
+  removeTree(root);
 });
 let directories = 0;
 const fresh = () => {
@@ -41,7 +42,7 @@ describe('a checkout', () => {
   it('that was removed is made again', async () => {
     const checkouts = createCheckouts(fresh());
     const place = await checkouts.get(mirror.path, mirror.commit);
-    rmSync(place, { recursive: true });
+    removeTree(place);
     expect(statSync(await checkouts.get(mirror.path, mirror.commit)).isDirectory()).toBe(true);
   });
 

@@ -1,10 +1,11 @@
 /** The local scheduler on a directory of its own, beside a server that records; its host ends with the directory. */
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createLocalScheduler } from '../../src/schedulers/local.js';
 import type { SchedulerHarness } from '../conformance/scheduler.js';
 import { makeBareMirror } from './bare-mirror.js';
+import { removeTree } from './remove-tree.js';
 import { openReportServer } from './report-server.js';
 import { until } from './until.js';
 
@@ -58,7 +59,7 @@ export async function openLocal(options: { cpus?: number; stateDir?: string } = 
     async close() {
       await harness.scheduler.stop();
       await server.shut();
-      rmSync(root, { recursive: true, force: true });
+      removeTree(root);
       mirror.remove();
       await until('the host to end', async () => !isAlive(hosts.at(-1) as number));
     },

@@ -1,11 +1,12 @@
 /** A whole server in this process, on a data directory of its own, with the test app added. */
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Client, createClient } from '../../src/client/client.js';
 import { createLog } from '../../src/log.js';
 import { type RunningServer, startServer } from '../../src/server.js';
 import { type AppRepository, makeAppRepository } from './app-repository.js';
+import { removeTree } from './remove-tree.js';
 import { until } from './until.js';
 
 export { until };
@@ -63,7 +64,7 @@ export async function startTestServer(options: { cpus?: number; dataDir?: string
     },
     async close() {
       await server.close();
-      if (options.dataDir === undefined) rmSync(dataDir, { recursive: true, force: true });
+      if (options.dataDir === undefined) removeTree(dataDir);
     },
   };
 }
