@@ -1,3 +1,5 @@
+import { readFileSync } from 'node:fs';
+import { resolve } from 'node:path';
 import type { Command } from 'commander';
 import { CommanderError } from 'commander';
 import { describe, expect, it } from 'vitest';
@@ -19,6 +21,13 @@ async function complaint(...words: string[]): Promise<string | null> {
   }
   throw new Error('it was accepted');
 }
+
+it('docs/cli.md lists every command', () => {
+  const page = readFileSync(resolve(import.meta.dirname, '../../docs/cli.md'), 'utf8');
+  const listed = [...page.matchAll(/^\| `reprise ([a-z ]+)` /gm)].map((match) => match[1]);
+  const paths = leaves(createProgram()).map(({ path }) => path.join(' '));
+  expect(listed.toSorted()).toEqual(paths.filter((path) => path !== 'help').toSorted());
+});
 
 describe('help', () => {
   const all = leaves(createProgram()).filter(({ path }) => path[0] !== 'help');

@@ -540,7 +540,8 @@ describe('the server', () => {
   it('stops at SIGTERM with its calls answered, and says so', async () => {
     const dedicated = createCli();
     try {
-      const server = await dedicated.serve();
+      const server = await dedicated.serve('--host', '0.0.0.0');
+      expect(server.said.stderr).toContain('warning: --host 0.0.0.0 lets other machines reach this server');
       expect(server.said.stderr).toContain(`serves ${dedicated.dataDir}`);
       expect(server.said.stderr).toContain(join(dedicated.dataDir, 'admin-token'));
       server.child.kill('SIGTERM');
