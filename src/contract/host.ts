@@ -54,7 +54,8 @@ export interface HostCapacity {
 /** Each request with its answer. Ids are dispatch ids. */
 export interface HostCalls {
   hello: { ask: Hello; answer: HelloAnswer };
-  capacity: { ask: null; answer: HostCapacity };
+  /** With `isShared` another machine could take what would only wait here. An older host does not ask that. */
+  capacity: { ask: { isShared: boolean } | null; answer: HostCapacity };
   /** Answered in the order given, when it can no longer be forgotten. */
   submit: { ask: readonly HostSubmission[]; answer: readonly HostVerdict[] };
   /** In the order given. */

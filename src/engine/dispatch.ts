@@ -62,7 +62,7 @@ async function drain(ctx: Context, scheduler: Scheduler, underWay: Set<string>):
 }
 
 async function handOver(ctx: Context, scheduler: Scheduler, underWay: Set<string>): Promise<Round> {
-  const capacity = await scheduler.capacity();
+  const capacity = await scheduler.capacity(ctx.limitsOf(scheduler).length > 1);
   if (capacity.jobs <= 0) return NOTHING;
   const most = Math.min(capacity.jobs, MOST_AT_ONCE);
   const candidates = await findDispatchCandidates(ctx.db, scheduler.name, most);

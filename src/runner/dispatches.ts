@@ -55,8 +55,8 @@ export class Dispatches {
     return this.#draining;
   }
 
-  capacity(): HostCapacity {
-    return this.#draining ? { cpus: 0, memoryMb: 0, jobs: 0 } : this.#line.capacity();
+  capacity(isShared: boolean): HostCapacity {
+    return this.#draining ? { cpus: 0, memoryMb: 0, jobs: 0 } : this.#line.capacity(isShared);
   }
 
   has(id: string): boolean {

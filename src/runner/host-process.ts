@@ -75,7 +75,7 @@ export class HostProcess {
     this.#socket = await listenOnSocket(
       {
         hello: (hello, from) => this.#hello(hello, from),
-        capacity: () => this.#dispatches.capacity(),
+        capacity: (ask) => this.#dispatches.capacity(ask?.isShared === true),
         submit: (submissions) => this.#dispatches.submit(submissions),
         poll: (ids) => this.#dispatches.poll(ids),
         cancel: (ids) => {

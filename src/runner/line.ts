@@ -92,10 +92,11 @@ export class Line {
 
   /**
    * What could be handed over now: what is free, less what waits, and some to have ready. While more than half of that is
-   * ready it is nothing: to hand over many at once costs the server hardly more than one.
+   * ready it is nothing: to hand over many at once costs the server hardly more than one. Of long jobs one is ready, unless
+   * another machine could begin it while it waits here.
    */
-  capacity(): Size & { readonly jobs: number } {
-    const ahead = 1 + this.#ahead(SUBMIT_AHEAD);
+  capacity(isShared = false): Size & { readonly jobs: number } {
+    const ahead = (isShared ? 0 : 1) + this.#ahead(SUBMIT_AHEAD);
     const room = ahead + Math.max(0, this.#free.cpus) - this.#waiting.size;
     if (room * 2 < ahead) return { cpus: 0, memoryMb: 0, jobs: 0 };
     let { cpus, memoryMb } = this.#free;

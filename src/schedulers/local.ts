@@ -63,11 +63,11 @@ class LocalScheduler implements Scheduler {
     await this.#connection?.closed;
   }
 
-  async capacity(): Promise<Capacity> {
+  async capacity(isShared = false): Promise<Capacity> {
     if (this.#connection === null) return { ...NONE, reason: AWAY };
     if (this.#draining) return { ...NONE, reason: DRAINING };
     try {
-      return { ...(await this.#connection.ask('capacity', null)), reason: null };
+      return { ...(await this.#connection.ask('capacity', { isShared })), reason: null };
     } catch {
       return { ...NONE, reason: AWAY };
     }

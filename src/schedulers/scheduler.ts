@@ -65,7 +65,8 @@ export interface Scheduler {
   limits(): Limits;
   start(): Promise<void>;
   stop(): Promise<void>;
-  capacity(): Promise<Capacity>;
+  /** `isShared`: other machines take jobs too, so nothing is to be had ready here that could begin there. */
+  capacity(isShared?: boolean): Promise<Capacity>;
   /** One call for many. Answers in the order given; never throws for a single item. */
   submitMany(submissions: readonly Submission[]): Promise<SubmissionOutcome[]>;
   /** The scheduler's ids of those it knows by their dispatch id. */

@@ -108,6 +108,7 @@ describe('the line', () => {
     expect(line.capacity().jobs).toBe(0);
     places[4]!.leave();
     expect(line.capacity().jobs).toBe(1);
+    expect(line.capacity(true).jobs).toBe(0);
   });
 
   it('takes another size while slots are held', async () => {

@@ -64,13 +64,16 @@ export function fixedCatalog(): FixedCatalog {
 /** Keeps what it was given; the test decides what becomes of it. */
 export class HandScheduler implements Scheduler {
   readonly name = 'local';
-  readonly host = 'hand';
+  readonly host: string;
   readonly given = new Map<string, Submission>();
   readonly gone = new Set<string>();
   readonly canceled = new Set<string>();
   free = { cpus: 10_000, memoryMb: 10_000_000, jobs: 10_000, reason: null as string | null };
   next: SubmissionOutcome['outcome'] = 'accepted';
   down = false;
+  constructor(host = 'hand') {
+    this.host = host;
+  }
   limits = () => ({ cpus: 64, memoryMb: 64_000 });
   start = async () => {};
   stop = async () => {};
@@ -105,8 +108,7 @@ export const alice: Actor = { user: 'alice', admin: 'none', asAdmin: false };
 export const bob: Actor = { user: 'bob', admin: 'none', asAdmin: false };
 export const admin: Actor = { user: 'root', admin: 'write', asAdmin: true };
 
-export function openEngine(db: Db, parts: Partial<Context> = {}) {
-  const scheduler = new HandScheduler();
+export function openEngine(db: Db, parts: Partial<Context> = {}, scheduler = new HandScheduler()) {
   const catalog = fixedCatalog();
   const rights = new Map<string, Right>();
   const unreadable = new Set<string>();

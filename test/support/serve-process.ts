@@ -3,28 +3,36 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { type Client, createClient } from '../../src/client/client.js';
-import { until } from './server.js';
+import type { ServerOptions } from '../../src/server.js';
+import { until } from './until.js';
 
 const dist = resolve(import.meta.dirname, '../../dist');
 const PROGRAM = `
 import { startServer } from '${dist}/server.js';
 import { createLog } from '${dist}/log.js';
-const [dataDir, cpus] = process.argv.slice(1);
-const { url } = await startServer({ dataDir, host: '127.0.0.1', port: 0, cpus: Number(cpus), memoryMb: 4000, log: createLog({ level: 'silent' }) });
-process.stdout.write(url + '\\n');
+const options = JSON.parse(process.argv[1]);
+const server = await startServer({ host: '127.0.0.1', port: 0, memoryMb: 4000, ...options, log: createLog({ level: 'silent' }) });
+process.once('SIGTERM', () => server.close().then(() => process.exit()));
+process.stdout.write(server.url + '\\n');
 `;
 
 export interface ServeProcess {
   readonly child: ChildProcess;
   readonly client: Client;
   readonly url: string;
+  readonly dataDir: string;
   readonly token: string;
+  /** SIGTERM; resolves when the process has ended by itself. */
+  stop(): Promise<void>;
   /** SIGKILL; resolves when the process is gone. */
   kill(): Promise<void>;
 }
 
-export async function serve(dataDir: string, cpus: number): Promise<ServeProcess> {
-  const child = spawn(process.execPath, ['--input-type=module', '-e', PROGRAM, dataDir, String(cpus)], {
+type More = Pick<ServerOptions, 'database' | 'hostLeaseMs' | 'port'>;
+
+export async function serve(dataDir: string, cpus: number, more: Partial<More> = {}): Promise<ServeProcess> {
+  const options = JSON.stringify({ dataDir, cpus, ...more });
+  const child = spawn(process.execPath, ['--input-type=module', '-e', PROGRAM, options], {
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   let said = '';
@@ -45,7 +53,12 @@ export async function serve(dataDir: string, cpus: number): Promise<ServeProcess
     child,
     client: createClient({ url, token }),
     url,
+    dataDir,
     token,
+    async stop() {
+      child.kill('SIGTERM');
+      await gone;
+    },
     async kill() {
       child.kill('SIGKILL');
       await gone;
