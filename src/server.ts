@@ -276,7 +276,12 @@ function hostLoops(ctx: Context, hosts: Hosts): Loop[] {
 function statisticsLoops({ db, log }: Context, send: Connections['statistics']): Loop[] {
   if (send === null) return [];
   const statistics = createStatistics({ db, server: randomUUID(), send, now: Date.now, log });
-  return [every({ name: 'statistics', intervalMs: 5_000, run: statistics.runOnce, log })];
+  const loop = every({ name: 'statistics', intervalMs: 5_000, run: statistics.runOnce, log });
+  const stop = () => {
+    statistics.stop();
+    return loop.stop();
+  };
+  return [{ ...loop, stop }];
 }
 
 /**

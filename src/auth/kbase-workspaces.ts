@@ -31,6 +31,9 @@ export function createKbaseWorkspaces(service: Service): KbaseWorkspaces {
 const NONE = 'none' as const;
 /** No number beyond this was ever given to a workspace. */
 const LARGEST = 2_147_483_647;
+/** What the service takes in one call. */
+const MOST_WORKSPACES = 1000;
+const MOST_OBJECTS = 10_000;
 /** Of workspaces that are asked one by one. */
 const AT_ONCE = 8;
 
@@ -38,7 +41,10 @@ async function rights(service: Service, user: string, wsids: readonly number[], 
   const asked = [...new Set(wsids)].filter((wsid) => Number.isInteger(wsid) && wsid > 0 && wsid <= LARGEST);
   const known = new Map<number, Right>(wsids.map((wsid) => [wsid, NONE]));
   if (asked.length === 0) return known;
-  for (const [wsid, right] of await askTogether(service, user, asked, requireToken(token))) known.set(wsid, right);
+  const told = requireToken(token);
+  for (const some of sharesOf(asked, MOST_WORKSPACES)) {
+    for (const [wsid, right] of await askTogether(service, user, some, told)) known.set(wsid, right);
+  }
   return known;
 }
 
@@ -52,9 +58,8 @@ async function askTogether(service: Service, user: string, wsids: readonly numbe
   } catch (error) {
     if (!(error instanceof ServiceRefusal) || wsids.length === 1) throw told(error, 'fetching user permissions from');
     const found: [number, Right][] = [];
-    for (let from = 0; from < wsids.length; from += AT_ONCE) {
-      const some = wsids.slice(from, from + AT_ONCE).map((wsid) => askAlone(service, user, wsid, token));
-      found.push(...(await Promise.all(some)));
+    for (const some of sharesOf(wsids, AT_ONCE)) {
+      found.push(...(await Promise.all(some.map((wsid) => askAlone(service, user, wsid, token)))));
     }
     return found;
   }
@@ -91,19 +96,31 @@ function rightOf(perms: Readonly<Record<string, string>>, user: string): Right {
   return own === NONE ? (RIGHT_OF[perms['*'] ?? 'n'] ?? NONE) : own;
 }
 
-async function unreadable({ http, url }: Service, refs: readonly string[], token: Secret | undefined) {
+async function unreadable(service: Service, refs: readonly string[], token: Secret | undefined) {
   const asked = [...new Set(refs)];
-  if (asked.length === 0) return new Set<string>();
-  const params = [{ objects: asked.map((ref) => ({ ref })), ignoreErrors: 1 }];
-  const call = { url, method: 'Workspace.get_object_info3', params, token: requireToken(token), repeatable: true };
-  const answer = await callService(http, call).catch((error) => {
-    throw told(error, 'checking objects in');
-  });
-  const { paths } = (answer ?? {}) as { paths?: unknown };
-  if (!Array.isArray(paths) || paths.length !== asked.length) {
-    throw told(new ServiceOutage('it answered without the paths that were asked for'), 'checking objects in');
+  const blind = new Set<string>();
+  for (const some of sharesOf(asked, MOST_OBJECTS)) {
+    const paths = await askPaths(service, some, requireToken(token)).catch((error) => {
+      throw told(error, 'checking objects in');
+    });
+    for (const [at, ref] of some.entries()) if (paths[at] === null || paths[at] === undefined) blind.add(ref);
   }
-  return new Set(asked.filter((_, at) => paths[at] === null || paths[at] === undefined));
+  return blind;
+}
+
+/** A null for each object that the user can not read. */
+async function askPaths({ http, url }: Service, refs: readonly string[], token: string): Promise<unknown[]> {
+  const params = [{ objects: refs.map((ref) => ({ ref })), ignoreErrors: 1 }];
+  const call = { url, method: 'Workspace.get_object_info3', params, token, repeatable: true };
+  const { paths } = ((await callService(http, call)) ?? {}) as { paths?: unknown };
+  if (Array.isArray(paths) && paths.length === refs.length) return paths;
+  throw new ServiceOutage('it answered without the paths that were asked for');
+}
+
+function sharesOf<T>(all: readonly T[], size: number): T[][] {
+  const shares: T[][] = [];
+  for (let from = 0; from < all.length; from += size) shares.push(all.slice(from, from + size));
+  return shares;
 }
 
 /** Missing where the caller is no user of KBase: such a caller has no rights over there. */

@@ -49,16 +49,26 @@ interface Trouble {
   readonly nextAt: number;
 }
 
-export function createStatistics(parts: StatisticsParts): { runOnce(): Promise<number> } {
+export interface Statistics {
+  /** Sends what is due; returns how many were sent. After a failure it does nothing until the pause is over. */
+  runOnce(): Promise<number>;
+  /** A run under way ends after the answer it waits for. */
+  stop(): void;
+}
+
+export function createStatistics(parts: StatisticsParts): Statistics {
   let trouble: Trouble | null = null;
   let isThere = false;
+  let on = true;
   return {
-    /** Sends what is due; returns how many were sent. After a failure it does nothing until the pause is over. */
+    stop() {
+      on = false;
+    },
     async runOnce() {
       if (!isThere) await addRelay(parts.db, RELAY);
       isThere = true;
       if (trouble !== null && parts.now() < trouble.nextAt) return 0;
-      const { sent, failure } = await passOn(parts, trouble);
+      const { sent, failure } = await passOn(parts, trouble, () => on);
       trouble = failure === null ? null : worse(parts, sent > 0 ? null : trouble, failure);
       return sent;
     },
@@ -77,13 +87,14 @@ interface Passed {
   readonly failure: string | null;
 }
 
-async function passOn(parts: StatisticsParts, trouble: Trouble | null): Promise<Passed> {
+async function passOn(parts: StatisticsParts, trouble: Trouble | null, isOn: () => boolean): Promise<Passed> {
   const { db, server } = parts;
   let cursor = await claimRelay(db, RELAY, server, CLAIM_SECONDS);
   let sent = 0;
   while (cursor !== undefined) {
     const rows: EndedRow[] = await findEndsAfter(db, cursor, AT_ONCE);
     for (const row of rows.filter((one) => one.job_id !== null)) {
+      if (!isOn()) return { sent, failure: null };
       const failure = await sendOne(parts, row, sent > 0 ? null : trouble);
       if (failure !== null) return { sent, failure };
       if (!(await advanceRelay(db, RELAY, server, cursorOf(row), CLAIM_SECONDS))) return { sent, failure: null };

@@ -109,7 +109,7 @@ async function execute(machine: Machine, dispatch: Dispatch, job: JobSpec, check
     const command = job.command.map((word) => inCheckout(word, checkout));
     const env = environmentOf(job, dispatch.id, directory, checkout);
     const wrong = findProgram(command[0] ?? '', directory, env.PATH ?? '');
-    if (wrong !== null) return failed(notRun('app', wrong));
+    if (wrong !== null) return failed(notRun(isOther(job) ? 'platform' : 'app', wrong));
     cgroup = machine.cgroups.take(dispatch.id, job.memory_mb);
     const words = new LastWords();
     const exit = await runToEnd({

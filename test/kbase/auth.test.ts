@@ -9,7 +9,7 @@ import { KbaseFake } from '../support/kbase-fake.js';
 
 let kbase: KbaseFake;
 let clock: number;
-const http = createHttp({ timeoutMs: 1000, tries: 2, random: () => 0 });
+const http = createHttp({ timeoutMs: 10_000, tries: 2, random: () => 0 });
 beforeAll(async () => {
   kbase = await new KbaseFake().start();
 });
@@ -118,6 +118,14 @@ describe('rights by KBase', () => {
     await expect(workspaces().unreadableObjects('ann', ['1/1/1'], ann)).rejects.toMatchObject({ code: 'UNAVAILABLE' });
   });
 
+  it('asks for no more at once than the service takes', async () => {
+    for (let wsid = 1; wsid <= 2500; wsid += 1) kbase.workspaces.set(wsid, new Map([['ann', 'r']]));
+    const wsids = Array.from({ length: 2500 }, (_, at) => at + 1);
+    const rights = await workspaces().workspaceRights('ann', wsids, ann);
+    expect([...rights.values()].filter((right) => right === 'read')).toHaveLength(2500);
+    expect(kbase.calls).toHaveLength(3);
+  });
+
   it('sees a right that was taken from the next call on', async () => {
     kbase.workspaces.set(5, new Map([['ann', 'r']]));
     const rights = workspaces();
@@ -127,6 +135,7 @@ describe('rights by KBase', () => {
   });
 
   it('names the objects that the user can not read, in one question', async () => {
+    kbase.workspaces.clear();
     kbase.workspaces.set(6, new Map([['*', 'r']]));
     const refs = ['6/1/1', '6/2/1', '99/1/1', '6/1/1'];
     kbase.unreadable.add('6/2/1');

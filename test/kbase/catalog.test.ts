@@ -11,7 +11,7 @@ const VERSION = 'Catalog.get_module_version';
 const GROUPS = 'Catalog.list_client_group_configs';
 let kbase: KbaseFake;
 let clock: number;
-const http = createHttp({ timeoutMs: 1000, tries: 2, random: () => 0 });
+const http = createHttp({ timeoutMs: 10_000, tries: 2, random: () => 0 });
 beforeAll(async () => {
   kbase = await new KbaseFake().start();
 });
