@@ -30,10 +30,10 @@ async function makeBatches(sizes) {
   const made = [];
   for (const size of sizes) {
     const batch = await server.submit(`PhiX control, ${size} samples`, size);
-    const ended = size > 100 ? Math.floor(size * 0.8) : size;
+    const ended = size > 100 ? Math.min(4000, Math.floor(size * 0.8)) : size;
     await onEach(batch.ids.slice(0, ended), async (id, index) => {
       await start(server, id);
-      await finish(server, id, size === 3 ? [null, null, failureOf(3)][index] : failureOf(index));
+      await finish(server, id, size === 3 && index > 0 ? failureOf(3) : failureOf(index));
     });
     await onEach(batch.ids.slice(ended, ended + 5), (id) => start(server, id));
     made.push({ ...batch, size, retried: await retryOne(batch) });

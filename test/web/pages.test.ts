@@ -194,7 +194,7 @@ describe('a batch', () => {
     lab.fix(false);
     const batchId = await submitAndWait([{ name: 'good' }, { name: 'bad-1' }, { name: 'bad-2' }]);
     await goto(`/batches/${batchId}`);
-    await expectTile('failed', 2);
+    await page.getByRole('checkbox', { name: 'select all 3 matching' }).waitFor();
     lab.fix(true);
     await page.keyboard.press('j');
     await page.keyboard.press('x');
@@ -403,6 +403,25 @@ describe('every page', () => {
       await page.getByText(/would be retried/).waitFor();
       await expectAccessible(page);
     }
+  });
+
+  it('has no serious accessibility violation in its menus and dialogs', async () => {
+    const batchId = await submitAndWait([{ name: 'fine' }]);
+    await goto(`/batches/${batchId}`);
+    await expectTile('completed', 1);
+    await page.getByRole('checkbox', { name: 'select all 1 matching' }).check();
+    await page.keyboard.press('?');
+    await page.getByRole('dialog', { name: 'Keyboard' }).waitFor();
+    await expectAccessible(page);
+    await page.keyboard.press('Escape');
+    await goto('/tokens');
+    await button('Make a token').click();
+    await page.getByRole('dialog', { name: 'Make a token' }).waitFor();
+    await expectAccessible(page);
+    await page.keyboard.press('Escape');
+    await page.getByRole('button', { name: 'admin', exact: true }).click();
+    await page.getByRole('menuitem', { name: 'Sign out' }).waitFor();
+    await expectAccessible(page);
   });
 
   it('fits a phone: nothing is wider than the screen', async () => {

@@ -252,7 +252,7 @@ function RetryButton({ groups, batchId, chosen, matching, onPick }: RetryButtonP
           Retry {number(groups.failed)} failed
         </Button>
       )}
-      <Menu position="bottom-start" withinPortal>
+      <Menu position="bottom-start" withInitialFocusPlaceholder={false}>
         <Menu.Target>
           <Button
             className="split-more"

@@ -1,8 +1,8 @@
 /** j and k move, x selects, Enter opens, R retries, / searches, Esc clears. */
-import { useHotkeys } from '@mantine/hooks';
 import { useNavigate } from '@tanstack/react-router';
 import { type RefObject, useCallback, useRef, useState } from 'react';
 import type { BatchItem } from '../../../src/contract/schemas.js';
+import { isOnControl, useKeys } from '../parts/use-keys.js';
 
 interface Keys {
   readonly searchBox: RefObject<HTMLInputElement | null>;
@@ -25,13 +25,11 @@ export function useBatchKeys({ searchBox, rows, toggle, retry, clear }: Keys) {
     if (next !== undefined) setActive(next);
   };
   const row = rows.get(active ?? '');
-  // on a link or a button Enter is that control's own
-  const onControl = () => /^(A|BUTTON)$/.test(document.activeElement?.tagName ?? '');
   const leave = () => {
     setActive(null);
     clear();
   };
-  useHotkeys([
+  useKeys([
     ['/', () => searchBox.current?.focus()],
     ['j', () => move(1)],
     ['k', () => move(-1)],
@@ -40,8 +38,8 @@ export function useBatchKeys({ searchBox, rows, toggle, retry, clear }: Keys) {
     ['Escape', leave],
     [
       'Enter',
-      () => row !== undefined && !onControl() && void navigate({ to: '/jobs/$jobId', params: { jobId: row.job_id } }),
-      { preventDefault: false },
+      () => row !== undefined && !isOnControl() && void navigate({ to: '/jobs/$jobId', params: { jobId: row.job_id } }),
+      'own',
     ],
   ]);
   return { active, setOrder };

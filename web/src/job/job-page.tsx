@@ -1,6 +1,5 @@
 /** One job within its lineage: what went in, what came out, what it said, and every attempt before and after. */
 import { Alert, Button, Group, Skeleton, Tabs, Title } from '@mantine/core';
-import { useHotkeys } from '@mantine/hooks';
 import { useQueryClient } from '@tanstack/react-query';
 import { getRouteApi, Link } from '@tanstack/react-router';
 import { useState } from 'react';
@@ -14,6 +13,7 @@ import { RetryDialog } from '../batch/retry-dialog.js';
 import { StatusBadge } from '../parts/status.js';
 import { CopyIcon, Facts, Failed, shortCommit, shortId } from '../parts/text.js';
 import { Ago } from '../parts/time.js';
+import { useKeys } from '../parts/use-keys.js';
 import { Attempts } from './attempts.js';
 import { Dispatches } from './dispatches.js';
 import { JsonPanel } from './json-panel.js';
@@ -62,7 +62,7 @@ function Job({ job, jobs, onDone }: { job: JobDetail; jobs: readonly JobSummary[
   const navigate = route.useNavigate();
   const [dialog, setDialog] = useState<'retry' | 'cancel' | null>(null);
   const retryable = isRetryable(job.status);
-  useHotkeys([['shift+R', () => retryable && setDialog('retry')]]);
+  useKeys([['shift+R', () => retryable && setDialog('retry')]]);
   return (
     <>
       <JobHead job={job}>

@@ -1,6 +1,6 @@
 /** `/` goes to the search, j and k move through the list, Enter opens. */
-import { useHotkeys } from '@mantine/hooks';
 import { useRef, useState } from 'react';
+import { isOnControl, useKeys } from './use-keys.js';
 
 export function useListKeys(ids: readonly string[], open: (id: string) => void) {
   const box = useRef<HTMLInputElement>(null);
@@ -10,12 +10,11 @@ export function useListKeys(ids: readonly string[], open: (id: string) => void) 
     const next = ids[Math.max(0, Math.min(at + by, ids.length - 1))];
     if (next !== undefined) setActive(next);
   };
-  const onControl = () => /^(A|BUTTON)$/.test(document.activeElement?.tagName ?? '');
-  useHotkeys([
+  useKeys([
     ['/', () => box.current?.focus()],
     ['j', () => move(1)],
     ['k', () => move(-1)],
-    ['Enter', () => active !== null && !onControl() && open(active), { preventDefault: false }],
+    ['Enter', () => active !== null && !isOnControl() && open(active), 'own'],
     ['Escape', () => setActive(null)],
   ]);
   return { box, active };

@@ -1,7 +1,7 @@
 /** Whether what is shown is kept up to date, in words; also the switch that holds the page still. */
 import { Tooltip, UnstyledButton } from '@mantine/core';
-import { useHotkeys } from '@mantine/hooks';
 import { type Connection, togglePaused, useConnection } from '../api/live.js';
+import { useKeys } from '../parts/use-keys.js';
 
 const SAID: Readonly<Record<Exclude<Connection, 'none'>, readonly [word: string, sentence: string]>> = {
   connecting: ['connecting', 'Connecting to the stream of events.'],
@@ -13,7 +13,7 @@ const SAID: Readonly<Record<Exclude<Connection, 'none'>, readonly [word: string,
 
 export function ConnectionSign() {
   const connection = useConnection();
-  useHotkeys([['r', togglePaused]]);
+  useKeys([['r', togglePaused]]);
   if (connection === 'none') return null;
   const [word, sentence] = SAID[connection];
   return (

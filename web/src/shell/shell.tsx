@@ -1,6 +1,6 @@
 /** What is around every page: where one is, who one is, whether the page is live. */
 import { ActionIcon, AppShell, Burger, Group, Menu, Switch, Tooltip, useMantineColorScheme } from '@mantine/core';
-import { useDisclosure, useHotkeys } from '@mantine/hooks';
+import { useDisclosure } from '@mantine/hooks';
 import { useQueryClient } from '@tanstack/react-query';
 import { Link, Outlet, useNavigate, useRouterState } from '@tanstack/react-router';
 import { lazy, Suspense, useEffect, useState } from 'react';
@@ -8,6 +8,7 @@ import { setAsAdmin, useAsAdmin } from '../api/as-admin.js';
 import { callSession } from '../api/call.js';
 import { useMe } from '../api/queries.js';
 import { Icon } from '../parts/icons.js';
+import { useKeys } from '../parts/use-keys.js';
 import { ConnectionSign } from './connection.js';
 
 const Help = lazy(() => import('./help.js'));
@@ -27,10 +28,10 @@ export function Shell() {
   const admin = useAsAdmin();
   const navigate = useNavigate();
   const path = useRouterState({ select: (state) => state.location.pathname });
-  useHotkeys([
+  useKeys([
     ['shift+?', () => setHelp(true)],
     ['?', () => setHelp(true)],
-    ...PAGES.map(({ to, key }) => [`shift+${key}`, () => void navigate({ to })] as [string, () => void]),
+    ...PAGES.map(({ to, key }) => [`shift+${key}`, () => void navigate({ to })] as const),
   ]);
   useTitle(path);
   return (
@@ -148,7 +149,7 @@ function UserMenu() {
           }}
         />
       )}
-      <Menu position="bottom-end">
+      <Menu position="bottom-end" withInitialFocusPlaceholder={false}>
         <Menu.Target>
           <button type="button" className="user-button">
             {me.data.user}
