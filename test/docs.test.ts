@@ -40,6 +40,18 @@ describe('docs/state-machine.md', () => {
   });
 });
 
+describe('docs/ee2-compatibility.md', () => {
+  it("has every call of EE2, and marks those that are a worker's", () => {
+    const section = read('docs/ee2-compatibility.md').split('## Calls')[1]!.split('## What is otherwise')[0]!;
+    const documented = rowsOf(section).map(([call, needs]) => [call, needs!.includes('*worker*')]);
+    const table = Object.values(operations).flatMap((o) =>
+      'ee2' in o ? [[`\`${o.ee2.method}\``, 'worker' in o.ee2]] : [],
+    );
+    expect(documented.sort()).toEqual(table.sort());
+    expect(table).toHaveLength(28);
+  });
+});
+
 describe('the documents', () => {
   const pages = [
     'README.md',

@@ -73,7 +73,7 @@ export const JOB_CHECKS: readonly Check[] = [
   ),
   check(
     'job-event-path',
-    'every recorded change of a status is one that the state machine has',
+    'every recorded change of a status is one that the state machine has, or was forced',
     `
   with moves (from_status, to_status) as (
     values ${moves.join(', ')}
@@ -85,6 +85,7 @@ export const JOB_CHECKS: readonly Check[] = [
       and e.kind in (
         'job.estimating', 'job.started', 'job.completed', 'job.failed', 'job.terminated', 'job.requeued'
       )
+      and e.payload::json ->> 'forced' is null
   )
   select c.job_id as id, coalesce(c.from_status, 'nothing') || ' to ' || c.to_status as detail
   from changes c

@@ -82,14 +82,16 @@ export const LINEAGE_CHECKS: readonly Check[] = [
   ),
   check(
     'retry-same-inputs',
-    'a retry has the inputs, the commit, the method and the batch of its predecessor',
+    'a retry has the inputs, the commit, the method and the batch of its predecessor, unless the batch abandoned that',
     `
   select j.job_id as id, 'predecessor: ' || p.job_id as detail
   from jobs j
   join jobs p on p.root_id = j.root_id and p.retry_number = j.retry_number - 1
   where ${jobs}
     and (j.input_id, j.app_commit, j.module, j.method, j.batch_id)
-      is distinct from (p.input_id, p.app_commit, p.module, p.method, p.batch_id)
+      is distinct from (
+        p.input_id, p.app_commit, p.module, p.method, case when p.abandoned_at is null then p.batch_id end
+      )
   order by j.job_id`,
   ),
   check(

@@ -192,7 +192,11 @@ const forceStatusIfUnfinished = statement<{ previous_status: string }>(
       estimating_at = case when $2 = 'estimating' then now() else j.estimating_at end,
       running_at = case when $2 = 'running' then now() else j.running_at end,
       finished_at = case when $2 in ('completed', 'error', 'terminated') then now() end,
-      failure_class = case when $2 in ('error', 'terminated') then 'user' end
+      error_code = case when $2 = 'error' then 0 end,
+      terminated_code = case when $2 = 'terminated' then 0 end,
+      failure_class = case when $2 in ('error', 'terminated') then 'user' end,
+      errormsg = case when $2 = 'error' then 'the status was set by ' || $4::text end,
+      job_output = case when $2 = 'completed' then '{}' end
     from before b
     where j.job_id = b.job_id and b.previous_status <> $2
     returning j.job_id, j.batch_id, j.owner, b.previous_status
@@ -221,7 +225,10 @@ const EVENT_OF: Readonly<Record<Status, EventKind>> = {
   terminated: 'job.terminated',
 };
 
-/** The status before, or undefined for a job that has ended: its status is final. The same status writes nothing. */
+/**
+ * Codes are those of a user's doing, and an output is empty: nobody said any. The same status writes nothing. Answers the
+ * status before, or undefined for a job that has ended: its status is final.
+ */
 export async function forceStatus(tx: Queryable, jobId: string, status: Status, actor: string) {
   return (await tx.query(forceStatusIfUnfinished, [jobId, status, EVENT_OF[status], actor]))[0]?.previous_status;
 }

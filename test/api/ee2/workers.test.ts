@@ -1,6 +1,9 @@
 /** What job runners do all the time, and at the same time. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Db } from '../../../src/store/db.js';
+import { findFlaws } from '../../../src/store/doctor.js';
+import { JOB_CHECKS } from '../../../src/store/doctor-jobs.js';
+import { LINEAGE_CHECKS } from '../../../src/store/doctor-lineages.js';
 import { openTestDb } from '../../support/databases.js';
 import { type Ee2App, openEe2 } from '../../support/ee2-app.js';
 
@@ -208,5 +211,54 @@ describe('a cancel', () => {
     const { dispatchId } = [...scheduler.given.values()].find((one) => one.jobId === id)!;
     expect(scheduler.canceled).toContain(dispatchId);
     expect(await app.call('get_job_status', [{ job_id: id }], 'alice')).toEqual({ status: 'terminated' });
+  });
+});
+
+describe('a status that is set', () => {
+  const set = (id: string, status: string) => app.call('update_job_status', [{ job_id: id, status }], 'alice');
+  const check = (id: string) => app.call<Record<string, unknown>>('check_job', [{ job_id: id }], 'alice');
+
+  it('may be any until it is an end, each with its time', async () => {
+    const id = await run();
+    for (const status of ['running', 'queued', 'estimating', 'created', 'running']) {
+      expect(await set(id, status)).toBe(id);
+      expect((await check(id)).status).toBe(status);
+    }
+    expect(await check(id)).toMatchObject({
+      running: expect.any(Number),
+      queued: expect.any(Number),
+      estimating: expect.any(Number),
+    });
+  });
+
+  it.each([
+    ['completed', { job_output: {} }],
+    ['error', { error_code: 0, errormsg: 'the status was set by alice' }],
+    ['terminated', { terminated_code: 0 }],
+  ])('to %s ends the job, and what runs for it', async (status, members) => {
+    const id = await run();
+    await app.h.dispatcher.runOnce();
+    const { dispatchId } = [...app.h.scheduler.given.values()].find((one) => one.jobId === id)!;
+    await set(id, status);
+    expect(await check(id)).toMatchObject({ status, finished: expect.any(Number), ...members });
+    expect(app.h.scheduler.canceled).toContain(dispatchId);
+    await expect(set(id, 'running')).rejects.toThrow(`Cannot change the status of job ${id}: ${status} is final`);
+  });
+
+  it('leaves a record in which the doctor finds nothing, as do abandoned jobs and their retries', async () => {
+    const { batch_id: batch, child_job_ids: children } = await app.call<{ batch_id: string; child_job_ids: string[] }>(
+      'run_job_batch',
+      [[{ method: 'demo.run' }, { method: 'demo.run' }], {}],
+      'alice',
+    );
+    await app.call('abandon_children', [{ batch_id: batch, child_job_ids: [children[0]] }], 'alice');
+    await app.call('cancel_job', [{ job_id: children[0] }], 'alice');
+    await app.call('retry_job', [{ job_id: children[0] }], 'alice');
+    const found: string[] = [];
+    for (const one of [...JOB_CHECKS, ...LINEAGE_CHECKS]) {
+      const flaws = await findFlaws(db, one, '', 'g');
+      found.push(...flaws.map((flaw) => `${one.name}: ${flaw.id} ${flaw.detail}`));
+    }
+    expect(found).toEqual([]);
   });
 });
