@@ -57,7 +57,8 @@ export async function logs(
   const page = {
     job_id: jobId,
     lines: lines.map(shownLine),
-    next: skip + lines.length,
+    // of pruned lines there are none to count: reading goes on behind the last that is there
+    next: (lines.at(-1)?.position ?? Math.max(skip, to) - 1) + 1,
     total: total ?? 0,
     finished: isTerminal(status),
   };
