@@ -224,13 +224,23 @@ describe('a server in the place of EE2', () => {
 
   it('keeps the tokens of its users in no file and no line of its log', async () => {
     const leaks = filesBelow(server.dataDir).filter((file) => {
-      const text = readFileSync(file, 'latin1');
+      const text = readIfThere(file);
       return text.includes(ANN) || text.includes(BOB) || text.includes(ADMIN);
     });
     expect(leaks).toEqual([]);
     for (const token of [ANN, BOB, ADMIN]) expect(server.said()).not.toContain(token);
   });
 });
+
+/** The working directory of a good job is removed a moment after its end. */
+function readIfThere(file: string): string {
+  try {
+    return readFileSync(file, 'latin1');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return '';
+    throw error;
+  }
+}
 
 function filesBelow(directory: string): string[] {
   return readdirSync(directory, { withFileTypes: true, recursive: true })
