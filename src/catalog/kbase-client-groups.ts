@@ -2,6 +2,9 @@
  * What KBase's Catalog says of a method's resources (ee2-compatibility, requirements). An entry is a list of texts in one of
  * two forms: `["njs", "request_cpus=4"]`, or a JSON object that was split at its commas.
  */
+import { RepriseError } from '../contract/errors.js';
+import { parseKeepingText, RawJson } from '../contract/raw-json.js';
+import { type Given, REQUIREMENT_KEYS, requirementValues } from '../contract/requirement-values.js';
 import type { SchedulerOptions } from '../contract/settings.js';
 
 export interface Declared {
@@ -12,104 +15,88 @@ export interface Declared {
   readonly options: SchedulerOptions;
 }
 
-/** The catalog's entry can not be understood; the sentence is EE2's. */
-export class BadClientGroups extends Error {
-  override readonly name = 'BadClientGroups';
-}
-
-type Members = ReadonlyMap<string, unknown>;
-
 const NOTHING: Declared = { clientGroup: null, cpus: null, memoryMb: null, diskGb: null, options: {} };
 
-/** `configs`: the answer of `list_client_group_configs` for this one method. */
+/**
+ * `configs`: the answer of `list_client_group_configs` for this one method. Throws INVALID_INPUT with EE2's sentences for
+ * what can not be understood.
+ */
 export function readClientGroups(method: string, configs: unknown): Declared {
   const entries = Array.isArray(configs) ? configs : [];
   if (entries.length > 1) {
-    throw new BadClientGroups(
+    throw wrong(
       `Unexpected result from the Catalog service: more than one client group configuration found for method ${method} ${JSON.stringify(configs)}`,
     );
   }
   const groups: unknown = (entries[0] as { client_groups?: unknown } | null | undefined)?.client_groups;
   if (!Array.isArray(groups) || groups.length === 0) return NOTHING;
   const texts = groups.map(String);
-  const members = texts[0]?.includes('{') ? fromJson(texts, method) : fromList(texts, method);
-  return declared(members, `catalog method ${method}`);
+  return declared(
+    texts[0]?.includes('{') ? fromJson(texts, method) : fromList(texts, method),
+    `catalog method ${method}`,
+  );
 }
 
-function fromJson(texts: readonly string[], method: string): Members {
+function wrong(sentence: string): RepriseError {
+  return new RepriseError('INVALID_INPUT', sentence);
+}
+
+/** With the texts of its values: 1 and 1.0 differ. */
+function fromJson(texts: readonly string[], method: string): Given {
   const parsed = parseOrNull(texts.join(', '));
   if (parsed === null || typeof parsed !== 'object' || Array.isArray(parsed)) {
-    throw new BadClientGroups(`Unable to parse JSON client group entry from catalog for method ${method}`);
+    throw wrong(`Unable to parse JSON client group entry from catalog for method ${method}`);
   }
-  return new Map(Object.entries(parsed).map(([key, value]) => [key.trim(), value]));
+  return Object.fromEntries(Object.entries(parsed).map(([key, value]) => [key.trim(), value as RawJson]));
 }
 
 function parseOrNull(text: string): unknown {
   try {
-    return JSON.parse(text);
+    return parseKeepingText(text, [['*']]);
   } catch {
     return null;
   }
 }
 
-function fromList([group, ...rest]: readonly string[], method: string): Members {
-  const pairs = rest.map((item): [string, unknown] => {
+function fromList([group, ...rest]: readonly string[], method: string): Given {
+  const pairs = rest.map((item): [string, string] => {
     const at = item.indexOf('=');
     if (at < 0) {
-      const sentence = `Malformed requirement. Format is <key>=<value>. Item is '${item}' for catalog method ${method}`;
-      throw new BadClientGroups(sentence);
+      throw wrong(`Malformed requirement. Format is <key>=<value>. Item is '${item}' for catalog method ${method}`);
     }
     return [item.slice(0, at).trim(), item.slice(at + 1).trim()];
   });
-  return new Map([['client_group', group], ...pairs]);
+  return Object.fromEntries([['client_group', group], ...pairs]);
 }
 
-const RESOURCES = ['client_group', 'request_cpus', 'request_memory', 'request_disk'];
-const SWITCHES = ['client_group_regex', 'debug_mode'];
 /** Honoured only from a caller. */
 const DROPPED = ['bill_to_user', 'ignore_concurrency_limits'];
 
-function declared(members: Members, source: string): Declared {
-  const regex = flag(members.get('client_group_regex'), 'client group regex', source);
-  const debug = flag(members.get('debug_mode'), 'debug mode', source);
-  const own = new Set([...RESOURCES, ...SWITCHES, ...DROPPED]);
-  const others = [...members].filter(([key]) => !own.has(key)).map(([key, value]) => [key, String(value)] as const);
+function declared(given: Given, source: string): Declared {
+  const {
+    cpus = null,
+    memoryMb = null,
+    diskGb = null,
+    clientGroup = null,
+    regex,
+    debugMode,
+  } = requirementValues(given, source);
+  const own = new Set<string>([...REQUIREMENT_KEYS, ...DROPPED]);
+  const others = Object.entries(given).flatMap(([key, value]) => (own.has(key) ? [] : [[key, textOf(value)] as const]));
   return {
-    clientGroup: group(members.get('client_group'), source),
-    cpus: amount(members.get('request_cpus'), /^\d+$/, 'cpu request', source),
-    memoryMb: amount(members.get('request_memory'), /^\d+(MB?)?$/, 'memory request', source),
-    diskGb: amount(members.get('request_disk'), /^\d+(GB)?$/, 'disk request', source),
+    clientGroup,
+    cpus,
+    memoryMb,
+    diskGb,
     options: {
-      ...(regex !== null && { client_group_regex: regex }),
-      ...(debug !== null && { debug_mode: debug }),
+      ...(regex !== undefined && { client_group_regex: regex }),
+      ...(debugMode !== undefined && { debug_mode: debugMode }),
       ...(others.length > 0 && { scheduler_requirements: Object.fromEntries(others) }),
     },
   };
 }
 
-const isBlank = (value: unknown) => value === undefined || value === null || String(value).trim() === '';
-
-function group(value: unknown, source: string): string | null {
-  if (isBlank(value)) return null;
-  if (typeof value !== 'string' || value.includes('=')) return illegal('client group', value, source);
-  return value.trim();
-}
-
-function amount(value: unknown, form: RegExp, what: string, source: string): number | null {
-  if (isBlank(value)) return null;
-  const text = String(value).trim();
-  const number = Number.parseInt(text, 10);
-  return form.test(text) && number >= 1 ? number : illegal(what, value, source);
-}
-
-function flag(value: unknown, what: string, source: string): boolean | null {
-  if (isBlank(value)) return null;
-  const text = String(value).trim().toLowerCase();
-  if (text === 'true' || text === 'false') return text === 'true';
-  return typeof value === 'number' && Number.isInteger(value) ? value !== 0 : illegal(what, value, source);
-}
-
-function illegal(what: string, value: unknown, source: string): never {
-  const shown = typeof value === 'string' ? value : JSON.stringify(value);
-  throw new BadClientGroups(`Found illegal ${what} '${shown}' in job requirements from ${source}`);
+function textOf(value: Given[string]): string {
+  const plain = value instanceof RawJson ? value.parse() : value;
+  return typeof plain === 'string' ? plain : String(value instanceof RawJson ? value.text : plain);
 }

@@ -14,7 +14,7 @@ import { callService } from '../kbase/json-rpc.js';
 import { createMemory, type Memory } from '../kbase/memory.js';
 import { ServiceOutage, ServiceRefusal } from '../kbase/outage.js';
 import type { Catalog, MethodRequest, Resolution } from './catalog.js';
-import { BadClientGroups, type Declared, readClientGroups } from './kbase-client-groups.js';
+import { type Declared, readClientGroups } from './kbase-client-groups.js';
 import { parseMethodName, unrecognized } from './method-name.js';
 
 export interface KbaseCatalogOptions {
@@ -133,7 +133,8 @@ async function groupsOf({ http, url, groups }: Asked, question: Question): Promi
   try {
     return await groups.get(method, async () => readClientGroups(method, await callService(http, call)));
   } catch (error) {
-    if (error instanceof BadClientGroups) return { refusal: refused('INVALID_INPUT', error.message) };
+    if (error instanceof RepriseError && error.code === 'INVALID_INPUT')
+      return { refusal: refused(error.code, error.message) };
     if (error instanceof ServiceRefusal) return { refusal: refused('UNKNOWN_METHOD', error.message) };
     throw told(error);
   }

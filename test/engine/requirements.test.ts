@@ -2,9 +2,9 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { MethodSpec } from '../../src/catalog/catalog.js';
 import { RawJson } from '../../src/contract/raw-json.js';
+import { requirementValues } from '../../src/contract/requirement-values.js';
 import { type ClientGroup, DEFAULT_SETTINGS, type ServiceSettings } from '../../src/contract/settings.js';
 import type { RunRequest } from '../../src/engine/engine.js';
-import { requirementValues } from '../../src/engine/requirement-values.js';
 import { resolveNeeds } from '../../src/engine/requirements.js';
 import type { Db } from '../../src/store/db.js';
 import { openTestDb } from '../support/databases.js';

@@ -139,7 +139,10 @@ describe('an entry of client groups', () => {
     ],
     [['a=b'], "Found illegal client group 'a=b' in job requirements from catalog method m.f"],
     [['njs', 'request_cpus=1.0'], "Found illegal cpu request '1.0' in job requirements from catalog method m.f"],
-    [['njs', 'request_cpus=0'], "Found illegal cpu request '0' in job requirements from catalog method m.f"],
+    [
+      ['{"client_group": "njs"', '"request_cpus": 1.0}'],
+      "Found illegal cpu request '1.0' in job requirements from catalog method m.f",
+    ],
     [['njs', 'request_memory=4GB'], "Found illegal memory request '4GB' in job requirements from catalog method m.f"],
     [['njs', 'request_disk=4MB'], "Found illegal disk request '4MB' in job requirements from catalog method m.f"],
     [['njs', 'debug_mode=maybe'], "Found illegal debug mode 'maybe' in job requirements from catalog method m.f"],

@@ -1,9 +1,9 @@
 /** `job_requirements` and the concierge's parameters: what EE2's callers write, as the engine takes it. */
 import { RepriseError } from '../../contract/errors.js';
 import { parseKeepingText, RawJson } from '../../contract/raw-json.js';
+import { type RequirementValues, requirementValues } from '../../contract/requirement-values.js';
 import { checkStorable } from '../../contract/storable.js';
 import type { Actor, RunRequest } from '../../engine/engine.js';
-import { type RequirementValues, requirementValues } from '../../engine/requirement-values.js';
 import { truthy } from './params.js';
 
 export type Asked = Pick<RunRequest, 'requirements' | 'options'>;

@@ -2,9 +2,9 @@
  * Requirements as EE2's callers, its catalog and its configuration write them, as values of ours. The sentences are
  * EE2's; `source` says whose values they are: `input job`, `concierge parameters`, and the like.
  */
-import { RepriseError } from '../contract/errors.js';
-import { RawJson } from '../contract/raw-json.js';
-import { isStorable } from '../contract/storable.js';
+import { RepriseError } from './errors.js';
+import { RawJson } from './raw-json.js';
+import { isStorable } from './storable.js';
 
 /** Texts as they are, other JSON with its text kept: 1 and 1.0 differ here. */
 export type Given = Readonly<Record<string, RawJson | string | undefined>>;
