@@ -6,6 +6,7 @@ import { JOB_CHECKS } from '../../../src/store/doctor-jobs.js';
 import { LINEAGE_CHECKS } from '../../../src/store/doctor-lineages.js';
 import { openTestDb } from '../../support/databases.js';
 import { type Ee2App, openEe2 } from '../../support/ee2-app.js';
+import { eventsSettled } from '../../support/engine.js';
 
 let db: Db;
 let app: Ee2App;
@@ -144,6 +145,7 @@ describe('finish, cancel, start and update of one job at once', () => {
       for (let turn = 0; turn < round % 4; turn += 1) tries.push(tries.shift()!);
       await Promise.allSettled(tries);
       const state = await app.call<Record<string, unknown>>('check_job', [{ job_id: id }], 'alice');
+      await eventsSettled(app.h);
       const { items } = await app.h.engine.listEvents(
         { user: 'alice', admin: 'none', asAdmin: false },
         { jobId: id, batchId: null, after: null, limit: 100 },
