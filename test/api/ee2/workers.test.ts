@@ -264,3 +264,27 @@ describe('a status that is set', () => {
     expect(found).toEqual([]);
   });
 });
+
+describe('a job that its scheduler holds', () => {
+  const hold = (id: string) => app.call<Record<string, unknown>>('handle_held_job', [id], 'root');
+
+  it('is ended, tells its user what to do, and is answered as it is stored; a second time nothing changes', async () => {
+    const id = await run();
+    await app.h.dispatcher.runOnce();
+    const [dispatch] = await app.h.engine.dispatchesOf(id);
+    const held = await hold(dispatch!.schedulerId!);
+    expect(held).toMatchObject({
+      _id: id,
+      status: 'error',
+      errormsg: 'Job was held',
+      error_code: 2,
+      error: { name: 'Job was held', code: 2, message: expect.stringContaining('Please resubmit it') },
+    });
+    expect(held).not.toHaveProperty('job_id');
+    expect(Math.abs((held.finished as number) - Date.now() / 1000)).toBeLessThan(60);
+    const log = await app.call<Log>('get_job_logs', [{ job_id: id }], 'alice');
+    expect(log.lines).toMatchObject([{ line: (held.error as { message: string }).message, is_error: 1 }]);
+    expect(await hold(dispatch!.schedulerId!)).toEqual(held);
+    expect(app.h.scheduler.canceled).toContain(dispatch!.dispatchId);
+  });
+});
