@@ -14,6 +14,7 @@ import { addRun } from './run.js';
 import { addServe } from './serve.js';
 import { addShow } from './show.js';
 import { addToken } from './token.js';
+import { addTransfer } from './transfer.js';
 import { addUi } from './ui.js';
 import { addVersion } from './version.js';
 import { addWorkspace } from './workspace.js';
@@ -37,7 +38,7 @@ export function createProgram(): Command {
     .exitOverride()
     .addHelpText('after', AFTER);
   program.commandsGroup('Server:');
-  for (const add of [addServe, addUi, addDoctor, addVersion]) add(program);
+  for (const add of [addServe, addUi, addDoctor, addTransfer, addVersion]) add(program);
   program.commandsGroup('Apps:');
   addApp(program);
   program.commandsGroup('Jobs:');

@@ -42,6 +42,8 @@ export interface PostgresOptions {
   /** How long a call waits for a connection, be they busy or the server away. */
   readonly waitMs?: number;
   readonly log?: (message: string, detail?: object) => void;
+  /** Every transaction sees one state from its beginning to its end: for an export. */
+  readonly seesOneState?: true;
 }
 
 const IDLE_MS = 60_000;
@@ -57,6 +59,7 @@ interface Settings {
   readonly limits: Limits;
   readonly waitMs: number;
   readonly log: (message: string, detail?: object) => void;
+  readonly seesOneState: boolean;
 }
 
 /** Throws a sentence for each way in which there can be no database to work with. */
@@ -89,10 +92,11 @@ function settingsOf(options: PostgresOptions): Settings {
     },
     waitMs: options.waitMs ?? 15_000,
     log: options.log ?? (() => undefined),
+    seesOneState: options.seesOneState ?? false,
   };
 }
 
-function openPool({ target, poolSize, limits, waitMs, log }: Settings): pg.Pool {
+function openPool({ target, poolSize, limits, waitMs, log, seesOneState }: Settings): pg.Pool {
   const pool = new pg.Pool({
     ...clientConfig(target),
     max: poolSize,
@@ -100,7 +104,10 @@ function openPool({ target, poolSize, limits, waitMs, log }: Settings): pg.Pool 
     idleTimeoutMillis: IDLE_MS,
     // of a server whose machine is gone nothing comes back, not even its own statement timeout
     query_timeout: limits.statementMs + CONNECT_MS,
-    onConnect: (client) => prepareSession(client, limits),
+    async onConnect(client) {
+      await prepareSession(client, limits);
+      if (seesOneState) await client.query("set default_transaction_isolation = 'repeatable read'");
+    },
   });
   pool.on('error', (error) => log('an idle database connection broke', { error: error.message }));
   // a connection that breaks between two statements of a transaction says so at the next one
