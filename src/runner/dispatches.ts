@@ -1,6 +1,7 @@
 /** The dispatches of this host, from their submission until the server knows that they are gone. */
 import type { HostCapacity, HostSubmission, HostVerdict } from '../contract/host.js';
 import type { FinishReport } from '../contract/worker.js';
+import { fault } from '../faults.js';
 import type { Journal, OpenEntry } from './journal.js';
 import { Line, type Size } from './line.js';
 import { LogSpool } from './log-spool.js';
@@ -80,6 +81,7 @@ export class Dispatches {
       const why = `the runner host cannot write its journal: ${(error as Error).message}`;
       return submissions.map((one) => (fresh.includes(one) ? why : null));
     }
+    fault('host.submitted');
     fresh.forEach((one, at) => {
       void this.#run(one, known[at] as Known);
     });
@@ -135,6 +137,7 @@ export class Dispatches {
       slot: () => place.slot(),
       freeSlot: () => place.leave(),
       onStarted: (pid) => {
+        fault('host.spawned');
         known.state = 'running';
         this.#note({ is: 'started', id, pid, startTime: startTimeOf(pid) });
       },
@@ -151,6 +154,7 @@ export class Dispatches {
       this.options.machine.log('a dispatch was not carried out to its end', { dispatch: id, error });
       return;
     }
+    fault('host.gone');
     spool.remove();
     this.#known.delete(id);
     this.#note({ is: 'closed', id });
@@ -159,9 +163,12 @@ export class Dispatches {
 
   /** Not waited for: what is lost with it is said again, or ends as lost. */
   #note(entry: Parameters<Journal['append']>[0]): void {
-    this.options.journal.append(entry).catch((error: unknown) => {
-      this.options.machine.log('the journal could not be written', { entry: entry.is, dispatch: entry.id, error });
-    });
+    this.options.journal.append(entry).then(
+      () => entry.is === 'ended' && fault('host.noted'),
+      (error: unknown) => {
+        this.options.machine.log('the journal could not be written', { entry: entry.is, dispatch: entry.id, error });
+      },
+    );
   }
 }
 

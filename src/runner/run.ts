@@ -8,6 +8,7 @@
  * it came; it is never begun a second time.
  */
 import type { FinishReport, JobSpec, LogLine } from '../contract/worker.js';
+import { fault } from '../faults.js';
 import type { Cgroup, Cgroups } from './cgroups.js';
 import type { Checkouts } from './checkout.js';
 import { environmentOf, findProgram, inCheckout } from './environment.js';
@@ -48,6 +49,7 @@ export async function run(machine: Machine, dispatch: Dispatch): Promise<void> {
   const { finish, isGood } = await carryOut(machine, dispatch);
   dispatch.freeSlot();
   if (finish !== null) {
+    fault('host.ended');
     dispatch.onEnded(finish);
     dispatch.channel.finish(finish);
   }
@@ -68,6 +70,7 @@ const failed = (finish: FinishReport): Carried => ({ finish, isGood: false });
 async function carryOut(machine: Machine, dispatch: Dispatch): Promise<Carried> {
   const job = await start(dispatch);
   if (job === null) return NOTHING;
+  fault('host.started');
   const checkout = await fetch(machine, job);
   if (typeof checkout !== 'string') return failed(checkout);
   await orCanceled(dispatch.canceled, dispatch.slot());

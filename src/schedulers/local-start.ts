@@ -6,8 +6,8 @@ import { fileURLToPath } from 'node:url';
 import { HOST_LOG } from '../contract/host.js';
 
 const LOG_BYTES = 5 * 1024 * 1024;
-/** Of our own environment only what describes the machine. */
-const PASSED_ON = ['PATH', 'HOME', 'LANG', 'TZ', 'TMPDIR'] as const;
+/** Of our own environment only what describes the machine, and where a test wants it to die. */
+const PASSED_ON = ['PATH', 'HOME', 'LANG', 'TZ', 'TMPDIR', 'REPRISE_FAULT', 'REPRISE_FAULT_MARK'] as const;
 
 /** Beside the compiled form of this file, also when this one is run from its source. */
 function entry(): string {

@@ -30,10 +30,17 @@ export interface ServeProcess {
 
 type More = Pick<ServerOptions, 'database' | 'hostLeaseMs' | 'port'>;
 
-export async function serve(dataDir: string, cpus: number, more: Partial<More> = {}): Promise<ServeProcess> {
+/** Rejects if it ends before it listens. */
+export async function serve(
+  dataDir: string,
+  cpus: number,
+  more: Partial<More> = {},
+  env: NodeJS.ProcessEnv = {},
+): Promise<ServeProcess> {
   const options = JSON.stringify({ dataDir, cpus, ...more });
   const child = spawn(process.execPath, ['--input-type=module', '-e', PROGRAM, options], {
     stdio: ['ignore', 'pipe', 'pipe'],
+    env: { ...process.env, ...env },
   });
   let said = '';
   let complained = '';
@@ -44,10 +51,12 @@ export async function serve(dataDir: string, cpus: number, more: Partial<More> =
     complained += chunk;
   });
   const gone = new Promise<void>((done) => child.once('exit', () => done()));
-  const url = await until('the server to listen', async () => {
-    if (child.exitCode !== null) throw new Error(`the server ended with ${child.exitCode}: ${complained}`);
+  const listening = async () => {
+    const how = child.exitCode ?? child.signalCode;
+    if (how !== null) throw new Error(`the server ended with ${how}: ${complained}`);
     return said.includes('\n') && said.trim();
-  });
+  };
+  const url = await until('the server to listen', listening, 120);
   const token = readFileSync(join(dataDir, 'admin-token'), 'utf8').trim();
   return {
     child,

@@ -1,0 +1,82 @@
+/** The server and the runner host are killed at each named point between two durable steps, and then at random moments. */
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { describe, expect, it } from 'vitest';
+import { FAULT_POINTS } from '../../src/faults.js';
+import { until } from '../support/until.js';
+import { random, STORES, type Verdict, World } from './world.js';
+
+/** While one waits for what a crash left behind, the others go on to the next. */
+const CLIENTS = 3;
+const KILLS = Number(process.env.REPRISE_CRASH_ROUNDS ?? 30);
+
+/** Clients go on all the time; the servers are killed under them. */
+async function underClients(world: World, kills: () => Promise<void>): Promise<void> {
+  let over = false;
+  const client = async () => {
+    do await world.round();
+    while (!over);
+  };
+  const clients = Promise.all(Array.from({ length: CLIENTS }, client));
+  // whichever fails first is told; a client that failed must not leave the kills to go on for ever
+  await Promise.race([clients, kills()]);
+  over = true;
+  await clients;
+}
+
+async function killAtEachPoint(world: World): Promise<void> {
+  for (const point of FAULT_POINTS) {
+    const mark = join(world.dataDir, `died-${point}`);
+    await world.kill();
+    if (point.startsWith('host.')) world.killHosts();
+    // it may die while it starts: what was left to do is done then
+    await world.start({ point, mark }).catch((error) => {
+      if (!world.isMarked(mark)) throw error;
+    });
+    await until(`something to die at ${point}`, async () => world.isMarked(mark), 120);
+  }
+  await world.kill();
+  await world.start();
+}
+
+async function killAtRandom(world: World, times: number, seed: number): Promise<void> {
+  const chance = random(seed);
+  for (let kill = 0; kill < times; kill += 1) {
+    await sleep(30 + chance() * 900);
+    const what = chance();
+    if (what < 0.2) world.killHosts();
+    if (what < 0.1) continue;
+    if (what > 0.85 && world.postgres !== null) {
+      await world.postgres.stop('kill');
+      await sleep(chance() * 300);
+      await world.postgres.start();
+      continue;
+    }
+    await world.kill();
+    await world.start();
+  }
+}
+
+function sentenceOf(store: string, { rounds }: World, { jobs, lost, doubled, flaws }: Verdict): string {
+  const done = `${FAULT_POINTS.length} points, ${KILLS} random kills, ${rounds.length} rounds of clients, ${jobs} jobs`;
+  return `${store}: ${done}: ${lost.length} lost, ${doubled.length} doubled, ${flaws.length} to repair`;
+}
+
+describe.each(STORES)('on %s', (store) => {
+  it('nothing is lost or done twice, and the record is whole, whatever is killed when', {
+    timeout: 3_600_000,
+  }, async () => {
+    const world = await World.open(store);
+    try {
+      await underClients(world, async () => {
+        await killAtEachPoint(world);
+        await killAtRandom(world, KILLS, 4711);
+      });
+      const verdict = await world.verify();
+      console.log(sentenceOf(store, world, verdict));
+      expect(verdict).toMatchObject({ lost: [], doubled: [], flaws: [] });
+    } finally {
+      await world.close();
+    }
+  });
+});
