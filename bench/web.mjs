@@ -59,7 +59,7 @@ async function measureOpening(page, small, large, failed) {
   for (let run = 0; run < RUNS; run += 1) {
     times.small.push(await usable(page, small.batchId, 1));
     times.large.push(await usable(page, large.batchId, failed));
-    times.whole.push(await when(page, `document.querySelector('table').ariaRowCount === '${ITEMS + 1}'`));
+    times.whole.push(await when(page, hasRows, ITEMS));
   }
   const ratio = median(times.large) / median(times.small);
   tell('usable, batch of 1', spread(times.small));
@@ -69,13 +69,21 @@ async function measureOpening(page, small, large, failed) {
 
 async function usable(page, batchId, failed) {
   await page.goto(`${server.url}/batches/${batchId}`, { waitUntil: 'commit' });
-  const button = `[...document.querySelectorAll('button')].some((one) => one.textContent === 'Retry ${failed} failed')`;
-  return when(page, `document.querySelector('tbody .status-failed') !== null && ${button}`);
+  return when(page, isUsable, failed);
+}
+
+/** These two run in the page. */
+function isUsable(failed) {
+  const button = [...document.querySelectorAll('button')].some((one) => one.textContent === `Retry ${failed} failed`);
+  return button && document.querySelector('tbody .status-failed') !== null && performance.now();
+}
+function hasRows(count) {
+  return document.querySelector('table')?.getAttribute('aria-rowcount') === String(count + 1) && performance.now();
 }
 
 /** Milliseconds since the navigation. */
-async function when(page, condition) {
-  const found = await page.waitForFunction(`(${condition}) && performance.now()`, undefined, { polling: 'raf' });
+async function when(page, condition, argument) {
+  const found = await page.waitForFunction(condition, argument, { polling: 'raf' });
   return Math.round(await found.jsonValue());
 }
 

@@ -30,7 +30,7 @@ async function makeBatches(sizes) {
   const made = [];
   for (const size of sizes) {
     const batch = await server.submit(`PhiX control, ${size} samples`, size);
-    const ended = size > 100 ? Math.min(4000, Math.floor(size * 0.8)) : size;
+    const ended = size > 100 ? Math.min(2500, Math.floor(size * 0.8)) : size;
     await onEach(batch.ids.slice(0, ended), async (id, index) => {
       await start(server, id);
       await finish(server, id, size === 3 && index > 0 ? failureOf(3) : failureOf(index));
@@ -89,8 +89,9 @@ async function openPage(options) {
 async function take(page, path, name, before = async () => {}) {
   await page.goto(server.url + path);
   await page.getByRole('heading', { level: 1 }).first().waitFor();
-  await page.waitForLoadState('networkidle').catch(() => {});
-  await page.waitForTimeout(600);
+  // the stream of events keeps the network busy for ever: wait for what a page shows while it reads
+  await page.waitForFunction(() => document.querySelector('.mantine-Skeleton-root, .mantine-Loader-root') === null);
+  await page.waitForTimeout(500);
   await before(page);
   await page.screenshot({ path: join(out, `${name}.png`) });
 }

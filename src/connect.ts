@@ -4,6 +4,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { ApiDeps, Apps, People } from './api/deps.js';
 import { type BuiltinAuth, createBuiltinAuth } from './auth/builtin.js';
+import { checkUserName } from './auth/caller.js';
 import { createKbaseAuth } from './auth/kbase.js';
 import { createKbaseWorkspaces } from './auth/kbase-workspaces.js';
 import { createSeal, SEAL_KEY_BYTES } from './auth/seal.js';
@@ -24,6 +25,7 @@ import { createHttp, type Http } from './kbase/http.js';
 import type { StatisticsSink } from './maintenance/statistics.js';
 import type { Db } from './store/db.js';
 import { ensureSecret } from './store/secrets.js';
+import { addUserIfNew } from './store/tokens.js';
 
 export interface Connections {
   readonly identify: ApiDeps['identify'];
@@ -61,7 +63,7 @@ export async function connect(options: ConnectOptions): Promise<Connections> {
   const adminToken = readSecret(config.kbase?.admin_token_file);
   const builtin = createBuiltinAuth({ db, now: () => new Date(), randomBytes });
   return {
-    ...connectAuth(config, http, kbase, builtin),
+    ...connectAuth(options, http, kbase, builtin),
     ...(await connectCatalog(options, http, kbase)),
     otherRunner: await connectRunner(options, adminToken),
     statistics:
@@ -72,35 +74,50 @@ export async function connect(options: ConnectOptions): Promise<Connections> {
 }
 
 /**
- * | auth    | workspaces | tokens             | workspaces are made and shared |
- * | ------- | ---------- | ------------------ | ------------------------------ |
- * | builtin | builtin    | here               | here                           |
- * | kbase   | builtin    | there; refused here | here                          |
- * | kbase   | kbase      | there; refused here | there; refused here           |
+ * | auth    | workspaces | tokens              | workspaces are made and shared |
+ * | ------- | ---------- | ------------------- | ------------------------------ |
+ * | builtin | builtin    | here                | here                           |
+ * | kbase   | builtin    | there; refused here | here, between KBase's users    |
+ * | kbase   | kbase      | there; refused here | there; refused here            |
  */
-function connectAuth(config: Config, http: Http, kbase: KbaseAddresses, builtin: BuiltinAuth) {
-  const tokensThere = config.auth === 'kbase';
-  const workspacesThere = config.workspaces === 'kbase';
-  const people: People = {
-    ...builtin,
-    ...(tokensThere &&
-      elsewhere(['createToken', 'listTokens', 'revokeToken'], `tokens are made by KBase: ${kbase.auth}`)),
-    ...(workspacesThere &&
-      elsewhere(['createWorkspace', 'listWorkspaces', 'shareWorkspace'], `workspaces are KBase's: ${kbase.workspace}`)),
-  };
+function connectAuth({ config, db }: ConnectOptions, http: Http, kbase: KbaseAddresses, builtin: BuiltinAuth) {
+  if (config.auth !== 'kbase') {
+    return { identify: builtin.identify, people: builtin, workspaces: builtin, builtinAuth: builtin };
+  }
   const { token_cache_seconds: fresh = 300, outage_grace_seconds: grace = 3600 } = config.kbase ?? {};
-  const there = {
-    http,
-    loginUrl: kbase.login,
-    authUrl: kbase.auth,
-    now: Date.now,
-    freshMs: fresh * 1000,
-    graceMs: grace * 1000,
-  };
-  const { identify } = tokensThere ? createKbaseAuth(there) : builtin;
-  const workspaces: Workspaces = workspacesThere ? createKbaseWorkspaces({ http, url: kbase.workspace }) : builtin;
-  return { identify, people, workspaces, builtinAuth: tokensThere ? null : builtin };
+  const kept = { now: Date.now, freshMs: fresh * 1000, graceMs: grace * 1000 };
+  const { identify } = createKbaseAuth({ http, loginUrl: kbase.login, authUrl: kbase.auth, ...kept });
+  const tokens = elsewhere(['createToken', 'listTokens', 'revokeToken'], `tokens are made by KBase: ${kbase.auth}`);
+  if (config.workspaces !== 'kbase') {
+    return { identify, people: { ...workspacesHere(db, builtin), ...tokens }, workspaces: builtin, builtinAuth: null };
+  }
+  const calls = ['createWorkspace', 'listWorkspaces', 'shareWorkspace'] as const;
+  const people = { ...elsewhere(calls, `workspaces are KBase's: ${kbase.workspace}`), ...tokens };
+  return { identify, people, workspaces: createKbaseWorkspaces({ http, url: kbase.workspace }), builtinAuth: null };
 }
+
+/** Users are KBase's, and get their row here when a workspace names them; whether there is such a user only KBase knows. */
+function workspacesHere(
+  db: Db,
+  builtin: BuiltinAuth,
+): Pick<People, 'createWorkspace' | 'listWorkspaces' | 'shareWorkspace'> {
+  return {
+    listWorkspaces: builtin.listWorkspaces,
+    async createWorkspace(actor, name) {
+      await addUserIfNew(db, actor.user);
+      return builtin.createWorkspace(actor, name);
+    },
+    async shareWorkspace(actor, wsid, user, role) {
+      if (user !== EVERYONE) {
+        checkUserName(user);
+        await addUserIfNew(db, user);
+      }
+      return builtin.shareWorkspace(actor, wsid, user, role);
+    },
+  };
+}
+
+const EVERYONE = '*';
 
 async function connectCatalog(
   { config, db, dataDir, settings, log }: ConnectOptions,

@@ -160,7 +160,7 @@ async function isAcceptable(session: Session, submission: Submission, o: SubmitO
     );
   else if (verdicts.refused > 0)
     say(`${counted(verdicts.refused, 'row')} refused; nothing was submitted (--partial leaves them out)`);
-  else say(`request id ${submission.requestId}: if this breaks, repeat the command with --request-id and it`);
+  else say(`if this breaks, repeat the command with: --request-id ${submission.requestId}`);
   return !o.dryRun && verdicts.refused === 0;
 }
 

@@ -75,7 +75,7 @@ export function failuresText(failed: readonly Failed[], width: number): string {
   const shown = groups.slice(0, GROUPS_SHOWN).map(({ message, members }) => {
     const [first] = members;
     const example = members.length > 1 ? `, e.g. job ${first.job_id}` : `, job ${first.job_id}`;
-    const title = `  ${thousands(members.length)} x ${first.failure_class ?? 'unknown'}${example}`;
+    const title = `  ${thousands(members.length)} x class ${first.failure_class ?? 'unknown'}${example}`;
     return `${title}\n${paragraph(oneLine(message), '      ', width, 4)}`;
   });
   const rest = groups.slice(GROUPS_SHOWN).reduce((sum, group) => sum + group.members.length, 0);

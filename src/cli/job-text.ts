@@ -52,7 +52,7 @@ export function jobText(job: JobDetail, now: Date, width: number): string {
     ['waits', job.wait_reason === null ? null : oneLine(job.wait_reason)],
     ['started', job.running_at === null ? null : clock(job.running_at)],
     ['ended', job.finished_at === null ? null : `${clockAndAgo(job.finished_at, now)}${ran(job, now)}`],
-    ['outcome', outcomeOf(job)],
+    [job.status === 'error' ? 'failure' : 'outcome', outcomeOf(job)],
     ['message', job.failure?.message == null ? null : messageText(job.failure.message)],
     ['params', valueText(job.params)],
     ['output', valueText(job.output)],

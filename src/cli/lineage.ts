@@ -41,7 +41,8 @@ async function askedBy(session: Session, job: JobSummary, { asAdmin: admin }: Li
 export function lineageText(found: Lineage, askers: readonly string[], now: Date, width: number): string {
   const [root] = found.jobs;
   const head = found.jobs.at(-1);
-  const title = `${safeLine(root?.method ?? '')}: ${counted(found.retry_count, 'retry', 'retries')}; the newest job is ${head?.status}`;
+  const retries = found.retry_count === 0 ? 'not retried' : counted(found.retry_count, 'retry', 'retries');
+  const title = `${safeLine(root?.method ?? '')}: ${retries}; the newest job is ${head?.status}`;
   const attempts = found.jobs.map((job, index) =>
     attempt(found.jobs[index - 1], job, askers[index] ?? job.user, now, width),
   );

@@ -46,6 +46,7 @@ export async function mayAll(
 ): Promise<boolean[]> {
   if (actor.dispatchId !== undefined) {
     const own = await findDispatchState(ctx.db, actor.dispatchId);
+    ctx.leases.renew(actor.dispatchId);
     return subjects.map((s) => own !== undefined && s.jobId === own.job_id);
   }
   if (usesAdmin(actor, level)) return subjects.map(() => true);
@@ -63,7 +64,8 @@ export async function may(ctx: Context, actor: Actor, level: Level, subject: Sub
 }
 
 export function deniedSentence(user: string, level: Level, jobId: string): string {
-  return `User ${user} does not have permission to JobPermissions.${level.toUpperCase()} job ${jobId}`;
+  const who = user === '' ? 'The holder of this token' : `User ${user}`;
+  return `${who} does not have permission to JobPermissions.${level.toUpperCase()} job ${jobId}`;
 }
 
 export async function requireOnJob(

@@ -79,7 +79,16 @@ async function environmentOf(ctx: Context, { seal, adminToken }: OtherRunner, ro
     DEBUG_MODE: debug === true ? 'True' : 'False',
     ...(row.client_group !== null && { CLIENTGROUP: row.client_group }),
     ...(parent !== null && { PARENT_JOB_ID: parent }),
-    ...(sealed !== null && { KB_AUTH_TOKEN: seal.open(sealed) }),
+    ...(sealed !== null && { KB_AUTH_TOKEN: unsealed(seal, sealed, row.job_id) }),
     ...(adminToken !== null && { KB_ADMIN_AUTH_TOKEN: adminToken.reveal() }),
   };
+}
+
+function unsealed(seal: Seal, sealed: Uint8Array, jobId: string): string {
+  try {
+    return seal.open(sealed);
+  } catch (error) {
+    const sentence = `the token of job ${jobId} was sealed with another key: was token_key_file changed? Retry the job`;
+    throw new RepriseError('CONFLICT', sentence, undefined, { cause: error });
+  }
 }

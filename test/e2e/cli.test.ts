@@ -166,7 +166,7 @@ describe('reprise batch', () => {
     expect(batch).toMatch(ID);
     expect(submitted.stderr).toContain(`3 jobs submitted in batch ${batch}`);
     expect(submitted.stderr).toContain('batch error: 3 failed of 3');
-    expect(submitted.stderr).toMatch(/3 x app, e\.g\. job [0-9a-f]{24}\n {6}.*the reference is missing/);
+    expect(submitted.stderr).toMatch(/3 x class app, e\.g\. job [0-9a-f]{24}\n {6}.*the reference is missing/);
     expect(submitted.stderr).toContain(`retry them with: reprise retry --batch ${batch} --failed`);
 
     const shown = await out('batch', 'show', batch);
@@ -235,14 +235,18 @@ describe('reprise batch', () => {
     expect(await json<BatchView>('batch', 'show', stdout.trim())).toMatchObject({ items: 1 });
   });
 
-  it('sends large files in several calls, and repeated with the same request id adds nothing', async () => {
+  it('sends large files in several calls; killed and repeated with the same request id, it adds what is missing', async () => {
     const big = file('big.jsonl', Array.from({ length: 5003 }, (_, index) => `${index}\n`).join(''));
     const submit = ['batch', 'submit', big, '--method', 'demo.sleep', '--cpus', '4', '--request-id', 'big'];
+    const killed = cli.start(submit);
+    const batch = await until('the id', async () => killed.said.stdout.includes('\n') && killed.said.stdout.trim());
+    killed.child.kill('SIGKILL');
+    await killed.ended;
     const first = await run(submit);
     expect([first.status, first.stderr]).toEqual([0, expect.stringContaining('5,003 jobs submitted')]);
     const second = await run(submit);
     expect([second.status, second.stdout]).toEqual([0, first.stdout]);
-    const batch = first.stdout.trim();
+    expect(first.stdout.trim()).toBe(batch);
     expect(await json<BatchView>('batch', 'show', batch)).toMatchObject({ items: 5003 });
     const ids = (await out('batch', 'show', batch, '-q')).split('\n');
     expect(new Set(ids).size).toBe(5003);

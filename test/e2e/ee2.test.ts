@@ -113,7 +113,7 @@ describe('run_job_batch and retries', () => {
       'check_job_batch',
       `[{"job_id": "${batch.batch_id}"}]`,
     );
-    expect(both.child_jobstates.map((state) => state['job_id'])).toEqual(children);
+    expect(both.child_jobstates.map((state) => state.job_id)).toEqual(children);
   });
 
   it('refuse the whole call where EE2 does: no ids, the same id twice, a batch parent', async () => {
@@ -133,7 +133,7 @@ describe('reads', () => {
   it('of several jobs keep the order asked, as a list or as a bare mapping', async () => {
     const [a, b] = [await run('echo', '1'), await run('echo', '2')];
     const list = await result<{ job_states: State[] }>('check_jobs', `[{"job_ids": ["${b}", "${a}"]}]`);
-    expect(list.job_states.map((state) => state['job_id'])).toEqual([b, a]);
+    expect(list.job_states.map((state) => state.job_id)).toEqual([b, a]);
     const map = await result<Record<string, State>>('check_jobs', `[{"job_ids": ["${b}", "${a}"], "return_list": 0}]`);
     expect(Object.keys(map)).toEqual([b, a]);
   });

@@ -233,6 +233,21 @@ describe('a job runner that is not ours', () => {
     }
   });
 
+  it('whose token was sealed with another key is told so, and holds up nobody else', async () => {
+    const h = open();
+    const id = await handOver(h);
+    const rekeyed = openEngine(db, { otherRunner: { ...runner, seal: createSeal(randomBytes(32)) } });
+    const other = await handOver(rekeyed);
+    const answers = await rekeyed.engine.report([
+      { token: submissionOf(h, id).token, start: { host: 'here' } },
+      { token: submissionOf(rekeyed, other).token, start: { host: 'here' } },
+    ]);
+    expect(answers).toMatchObject([
+      { ok: false, error: { code: 'CONFLICT', message: expect.stringContaining('token_key_file') } },
+      { ok: true, job: { job_id: other } },
+    ]);
+  });
+
   it('that is not configured any more is told so, and holds up nobody else', async () => {
     const h = open();
     const id = await handOver(h);

@@ -1,9 +1,16 @@
 /** What only a server has: connections that break, transactions that others undo, and many ways to be unreachable. */
+import { readFileSync } from 'node:fs';
 import { createServer, type Socket } from 'node:net';
+import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { RepriseError } from '../../src/contract/errors.js';
 import { type Db, DbError, statement } from '../../src/store/db.js';
+import { MIGRATIONS } from '../../src/store/embedded-template.js';
+import { migrate } from '../../src/store/migrate.js';
 import { openPostgresDb, type PostgresOptions } from '../../src/store/postgres.js';
+import { checkServer } from '../../src/store/postgres-session.js';
+import { parseTarget } from '../../src/store/postgres-target.js';
+import { ensureSecret } from '../../src/store/secrets.js';
 import { type PostgresServer, startPostgres } from '../support/postgres-server.js';
 import { until } from '../support/until.js';
 
@@ -345,12 +352,74 @@ describe('a database that cannot be used is refused with a sentence that says wh
     );
   });
 
+  it('a server that is too old, a standby, a user without a schema', () => {
+    const target = parseTarget('postgres://reprise:sesame@db.example.org/lab');
+    const facts = {
+      version: 150_004,
+      version_text: '15.4',
+      in_recovery: false,
+      read_only: false,
+      encoding: 'UTF8',
+      current_schema: 'public',
+    };
+    const verdict = (other: Partial<typeof facts> | { current_schema: null }) => () =>
+      checkServer({ ...facts, ...other }, target);
+    expect(verdict({})).not.toThrow();
+    expect(verdict({ version: 140_011, version_text: '14.11' })).toThrow(
+      'db.example.org:5432 is PostgreSQL 14.11; Reprise needs 15 or newer',
+    );
+    expect(verdict({ in_recovery: true })).toThrow(
+      'database lab at db.example.org:5432 takes no writes: it is a standby; let the URL name the primary',
+    );
+    expect(verdict({ current_schema: null })).toThrow("has no schema on the user's search_path");
+  });
+
   it('a user who may not make tables', async () => {
     await server.sql('create role reader login');
     const db = await connect({ url: server.url('test_1', 'reader') });
     const error = await failureOf(db.script('create table mine (x integer)'));
     expect(error).toMatchObject({ code: 'FORBIDDEN' });
     expect(error?.message).toMatch(/user reader may not create tables in database test_1 .* grant create on schema/);
+  });
+});
+
+describe('a server that speaks TLS', () => {
+  const fixture = (name: string) => fileURLToPath(new URL(`../fixtures/${name}`, import.meta.url));
+  const certificate = fixture('localhost-certificate.pem');
+  const encrypted = statement<{ ssl: boolean }>(
+    'test_encrypted',
+    'select ssl from pg_stat_ssl where pid = pg_backend_pid()',
+  );
+  const byName = (query: string) => `${url.replace('127.0.0.1', 'localhost')}?${query}`;
+
+  it('is spoken to as psql would: `require` encrypts, `verify-full` checks who answers', async () => {
+    const text = (name: string) => readFileSync(fixture(name), 'utf8');
+    await server.restartWithTls(text('localhost-key.pem'), text('localhost-certificate.pem'));
+    for (const query of ['sslmode=require', `sslmode=verify-full&sslrootcert=${certificate}`]) {
+      const db = await connect({ url: byName(query) });
+      expect(await db.query(encrypted)).toEqual([{ ssl: true }]);
+    }
+    const error = await failureOf(connect({ url: byName('sslmode=verify-full') }));
+    expect(error?.message).toMatch(/the certificate of localhost:\d+ cannot be trusted .*sslrootcert=<file>/);
+    const missing = await failureOf(connect({ url: byName('sslmode=verify-full&sslrootcert=/nowhere.pem') }));
+    expect(missing?.message).toMatch(/its certificate file \/nowhere\.pem is not there/);
+  });
+});
+
+describe('a user who may read and write, but make nothing', () => {
+  it('is enough for a database whose schema is there', async () => {
+    const migrated = await server.createDatabase();
+    const owner = await connect({ url: migrated });
+    await migrate(owner, MIGRATIONS);
+    await server.sql(
+      `create role worker login;
+      grant select, insert, update, delete on all tables in schema public to worker;
+      grant usage on all sequences in schema public to worker`,
+      databaseOf(migrated),
+    );
+    const db = await connect({ url: server.url(databaseOf(migrated), 'worker') });
+    await migrate(db, MIGRATIONS);
+    expect(Buffer.from(await ensureSecret(db, 'a secret', () => Buffer.from('abc'))).toString()).toBe('abc');
   });
 });
 

@@ -27,6 +27,8 @@ export interface PostgresServer {
   configure(lines: string): void;
   /** Lines for pg_hba.conf, before all others; effective at once. */
   guard(lines: string): Promise<void>;
+  /** Starts it again with this key and certificate (texts). */
+  restartWithTls(key: string, certificate: string): Promise<void>;
   /** Ends it and removes everything. */
   close(): Promise<void>;
 }
@@ -120,6 +122,20 @@ class Server implements PostgresServer {
 
   configure(lines: string): void {
     appendFileSync(join(this.data, 'postgresql.conf'), `${lines}\n`);
+  }
+
+  async restartWithTls(key: string, certificate: string): Promise<void> {
+    for (const [name, text] of [
+      ['server.key', key],
+      ['server.crt', certificate],
+    ] as const) {
+      const file = join(this.data, name);
+      writeFileSync(file, text, { mode: 0o600 });
+      if (this.owner.uid !== undefined) chownSync(file, this.owner.uid, this.owner.gid ?? this.owner.uid);
+    }
+    this.configure('ssl = on');
+    await this.stop();
+    await this.start();
   }
 
   async guard(lines: string): Promise<void> {

@@ -6,6 +6,7 @@ import { JOB_CHECKS } from '../../../src/store/doctor-jobs.js';
 import { LINEAGE_CHECKS } from '../../../src/store/doctor-lineages.js';
 import { openTestDb } from '../../support/databases.js';
 import { type Ee2App, openEe2 } from '../../support/ee2-app.js';
+import { eventsSettled } from '../../support/engine.js';
 
 let db: Db;
 let app: Ee2App;
@@ -144,6 +145,7 @@ describe('finish, cancel, start and update of one job at once', () => {
       for (let turn = 0; turn < round % 4; turn += 1) tries.push(tries.shift()!);
       await Promise.allSettled(tries);
       const state = await app.call<Record<string, unknown>>('check_job', [{ job_id: id }], 'alice');
+      await eventsSettled(app.h);
       const { items } = await app.h.engine.listEvents(
         { user: 'alice', admin: 'none', asAdmin: false },
         { jobId: id, batchId: null, after: null, limit: 100 },
@@ -260,5 +262,29 @@ describe('a status that is set', () => {
       found.push(...flaws.map((flaw) => `${one.name}: ${flaw.id} ${flaw.detail}`));
     }
     expect(found).toEqual([]);
+  });
+});
+
+describe('a job that its scheduler holds', () => {
+  const hold = (id: string) => app.call<Record<string, unknown>>('handle_held_job', [id], 'root');
+
+  it('is ended, tells its user what to do, and is answered as it is stored; a second time nothing changes', async () => {
+    const id = await run();
+    await app.h.dispatcher.runOnce();
+    const [dispatch] = await app.h.engine.dispatchesOf(id);
+    const held = await hold(dispatch!.schedulerId!);
+    expect(held).toMatchObject({
+      _id: id,
+      status: 'error',
+      errormsg: 'Job was held',
+      error_code: 2,
+      error: { name: 'Job was held', code: 2, message: expect.stringContaining('Please resubmit it') },
+    });
+    expect(held).not.toHaveProperty('job_id');
+    expect(Math.abs((held.finished as number) - Date.now() / 1000)).toBeLessThan(60);
+    const log = await app.call<Log>('get_job_logs', [{ job_id: id }], 'alice');
+    expect(log.lines).toMatchObject([{ line: (held.error as { message: string }).message, is_error: 1 }]);
+    expect(await hold(dispatch!.schedulerId!)).toEqual(held);
+    expect(app.h.scheduler.canceled).toContain(dispatch!.dispatchId);
   });
 });

@@ -3,7 +3,7 @@ import 'uplot/dist/uPlot.min.css';
 import { Alert, Skeleton, useComputedColorScheme } from '@mantine/core';
 import { useElementSize, useThrottledValue } from '@mantine/hooks';
 import { keepPreviousData, useQuery } from '@tanstack/react-query';
-import { useEffect, useRef } from 'react';
+import { useEffect, useMemo, useRef } from 'react';
 import uPlot from 'uplot';
 import type { BatchItem } from '../../../src/contract/schemas.js';
 import { call, messageOf } from '../api/call.js';
@@ -49,35 +49,44 @@ async function readAttempts(batchId: string): Promise<BatchItem[]> {
 }
 
 function Durations({ attempts }: { attempts: readonly BatchItem[] }) {
+  const { sentence, data, labels } = useMemo(() => durationChart(attempts), [attempts]);
+  return (
+    <Figure title="Durations of attempts" sentence={sentence}>
+      <Plot data={data} labels={labels} />
+    </Figure>
+  );
+}
+
+function durationChart(attempts: readonly BatchItem[]) {
   const bins = durationBins(attempts);
   const times = attempts.flatMap((one) =>
     one.running_at === null || one.finished_at === null
       ? []
       : [Date.parse(one.finished_at) - Date.parse(one.running_at)],
   );
+  const at = (q: number) => durationText(quantile(times, q));
   const sentence =
     times.length === 0
       ? 'No attempt has ended yet.'
-      : `${number(times.length)} attempts: half took less than ${durationText(quantile(times, 0.5))}, one in twenty more than ${durationText(quantile(times, 0.95))}, the longest ${durationText(quantile(times, 1))}.`;
+      : `${number(times.length)} attempts: half took less than ${at(0.5)}, one in twenty more than ${at(0.95)}, the longest ${at(1)}.`;
   const data: uPlot.AlignedData = [
     bins.map((_, index) => index),
     bins.map((bin) => bin.failed + bin.completed),
     bins.map((bin) => bin.failed),
   ];
-  return (
-    <Figure title="Durations of attempts" sentence={sentence}>
-      <Plot data={data} label={(index) => bins[index]?.label ?? ''} bars names={['completed', 'failed']} />
-    </Figure>
-  );
+  return { sentence, data, labels: bins.map((bin) => bin.label) };
 }
 
 function Endings({ attempts }: { attempts: readonly BatchItem[] }) {
-  const { at, completed, failed } = endings(attempts);
-  const total = failed.at(-1) ?? 0;
-  const sentence = `${number(completed.at(-1) ?? 0)} attempts completed and ${number(total)} failed so far.`;
+  const data = useMemo(() => {
+    const { at, completed, failed } = endings(attempts);
+    return [at, completed, failed] satisfies uPlot.AlignedData;
+  }, [attempts]);
+  const [completed, failed] = [data[1]?.at(-1) ?? 0, data[2]?.at(-1) ?? 0];
+  const sentence = `${number(completed)} attempts completed and ${number(failed)} failed so far.`;
   return (
     <Figure title="Completed and failed over time" sentence={sentence}>
-      <Plot data={[at, completed, failed]} names={['completed', 'failed']} />
+      <Plot data={data} labels={null} />
     </Figure>
   );
 }
@@ -95,20 +104,22 @@ function Figure({ title, sentence, children }: { title: string; sentence: string
 }
 
 interface PlotProps {
+  /** x, completed, failed. */
   readonly data: uPlot.AlignedData;
-  readonly names: readonly [string, string];
-  readonly bars?: boolean;
-  readonly label?: (index: number) => string;
+  /** Of bars; without them x is time, and there are lines. */
+  readonly labels: readonly string[] | null;
 }
 
 const HEIGHT = 180;
+const clock = new Intl.DateTimeFormat(undefined, { timeStyle: 'medium', hour12: false });
 
-function Plot({ data, names, bars = false, label }: PlotProps) {
+function Plot({ data, labels }: PlotProps) {
   const { ref: box, width } = useElementSize();
   const place = useRef<HTMLDivElement>(null);
   const scheme = useComputedColorScheme();
   useEffect(() => {
     if (place.current === null || width === 0 || scheme === undefined) return;
+    const bars = labels !== null;
     const style = getComputedStyle(document.documentElement);
     const colour = (name: string) => style.getPropertyValue(name).trim();
     const [ink, grid] = [colour('--ink-dim'), colour('--line')];
@@ -136,10 +147,12 @@ function Plot({ data, names, bars = false, label }: PlotProps) {
             stroke: ink,
             grid: { show: false },
             ticks: { stroke: grid },
-            ...(label !== undefined && {
-              values: (_, splits) => splits.map((at) => (Number.isInteger(at) ? label(at) : '')),
-              splits: () => [...(data[0] ?? [])] as number[],
-            }),
+            ...(bars
+              ? {
+                  values: (_, splits) => splits.map((at) => labels[at] ?? ''),
+                  splits: () => [...(data[0] ?? [])] as number[],
+                }
+              : { space: 90, values: (_, splits) => splits.map((at) => clock.format(at * 1000)) }),
           },
           {
             stroke: ink,
@@ -148,13 +161,13 @@ function Plot({ data, names, bars = false, label }: PlotProps) {
             incrs: [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10_000],
           },
         ],
-        series: [{}, series(names[0], colour('--s-completed')), series(names[1], colour('--s-failed'))],
+        series: [{}, series('completed', colour('--s-completed')), series('failed', colour('--s-failed'))],
       },
       data,
       place.current,
     );
     return () => plot.destroy();
-  }, [data, width, scheme, bars, names, label]);
+  }, [data, width, scheme, labels]);
   return (
     <div ref={box} style={{ minHeight: HEIGHT }} aria-hidden="true">
       <div ref={place} />

@@ -29,15 +29,17 @@ const COLS: readonly Col<BatchItem>[] = [
     id: 'state',
     head: 'State',
     width: '8.4rem',
+    phone: '6.4rem',
     by: (row) => rankOf(row.status),
     cell: (row) => <StatusBadge status={row.status} />,
   },
-  { id: 'item', head: 'Item', width: '27%', main: true, by: rootOf, cell: (row) => <ItemLink row={row} /> },
+  { id: 'item', head: 'Item', width: '23%', main: true, by: rootOf, cell: (row) => <ItemLink row={row} /> },
   {
     id: 'retries',
     head: 'Retries',
     width: '5rem',
     align: 'end',
+    wide: 'slightly',
     by: (row) => row.retry_number,
     cell: (row) => row.retry_number,
   },
@@ -113,7 +115,10 @@ function ItemLink({ row }: { row: BatchItem }) {
     >
       <span className="item-text">
         {label === null ? <span className="dim">no parameters</span> : label}
-        {row.error_start !== null && <span className="item-error">{row.error_start}</span>}
+        <span className="item-error">
+          {row.retry_number > 0 && `retry ${row.retry_number} `}
+          {row.error_start}
+        </span>
       </span>
       <span className="item-id">{row.root_id.slice(-6)}</span>
     </Link>

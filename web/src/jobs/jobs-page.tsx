@@ -119,7 +119,12 @@ function JobRow({ job, active }: { job: JobSummary; active: boolean }) {
         <code className="dim" title={job.commit}>
           @{shortCommit(job.commit)}
         </code>
-        {job.retry_number > 0 && <span className="class-tag">retry {job.retry_number}</span>}
+        {job.retry_number > 0 && (
+          <>
+            {' '}
+            <span className="class-tag">retry {job.retry_number}</span>
+          </>
+        )}
       </Table.Td>
       <Table.Td className="cell-wide">
         {job.batch_id !== null && (

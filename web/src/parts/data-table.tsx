@@ -21,8 +21,10 @@ export interface Col<Row extends object> {
   readonly by?: (row: Row) => string | number | null;
   /** CSS width; `auto` columns share what is left. */
   readonly width: string;
-  /** Not shown on narrow screens; `very`: only on wide ones. */
-  readonly wide?: boolean | 'very';
+  /** Not shown on narrow screens; `very`: only on wide ones; `slightly`: on all but phones. */
+  readonly wide?: true | 'very' | 'slightly';
+  /** CSS width on phones. */
+  readonly phone?: string;
   /** Takes what is left on narrow screens. */
   readonly main?: boolean;
   readonly align?: 'end';
@@ -175,8 +177,10 @@ function Rows<Row extends object>(props: RowsProps<Row>) {
   );
 }
 
+const HIDDEN = { slightly: 'cell-not-on-phone', true: 'cell-wide', very: 'cell-wide cell-very-wide' } as const;
+
 const classesOf = <Row extends object>(col: Col<Row>) =>
-  `${col.wide ? 'cell-wide' : ''} ${col.wide === 'very' ? 'cell-very-wide' : ''} ${col.main ? 'cell-main' : ''} ${col.align === 'end' ? 'cell-end' : ''}`;
+  `${col.wide === undefined ? '' : HIDDEN[`${col.wide}`]} ${col.main ? 'cell-main' : ''} ${col.align === 'end' ? 'cell-end' : ''}`;
 
 function Spacer({ height }: { height: number }) {
   return (
@@ -210,7 +214,7 @@ function Heads<Row extends object>({ cols, sorting, onSorting, selection, order 
           <th
             key={col.id}
             scope="col"
-            style={{ '--width': col.width } as CSSProperties}
+            style={{ '--width': col.width, '--phone': col.phone ?? col.width } as CSSProperties}
             className={classesOf(col)}
             aria-sort={by?.id === col.id ? (by.desc ? 'descending' : 'ascending') : undefined}
           >

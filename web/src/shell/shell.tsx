@@ -62,7 +62,13 @@ export function Shell() {
           <Group gap="xs" wrap="nowrap">
             <ThemeButton />
             <Tooltip label="keyboard shortcuts ( ? )">
-              <ActionIcon variant="subtle" color="gray" aria-label="keyboard shortcuts" onClick={() => setHelp(true)}>
+              <ActionIcon
+                variant="subtle"
+                color="gray"
+                className="not-on-phone"
+                aria-label="keyboard shortcuts"
+                onClick={() => setHelp(true)}
+              >
                 <Icon name="help" />
               </ActionIcon>
             </Tooltip>
