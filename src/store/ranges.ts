@@ -64,7 +64,7 @@ const countInRange = statement<{ records: number }>(
   ${inRange}
   select count(*) as records
   from records
-  where record @> $4::jsonb`,
+  where ($4::text = '{}' or record @> $4::jsonb)`,
 );
 
 export async function countRange(db: Queryable, range: Range): Promise<number> {
@@ -77,7 +77,7 @@ const selectInRangeAscending = statement<{ id: string }>(
   ${inRange}
   select id
   from records
-  where record @> $4::jsonb
+  where ($4::text = '{}' or record @> $4::jsonb)
   order by id
   offset $6::bigint
   limit $7::bigint`,
@@ -89,7 +89,7 @@ const selectInRangeDescending = statement<{ id: string }>(
   ${inRange}
   select id
   from records
-  where record @> $4::jsonb
+  where ($4::text = '{}' or record @> $4::jsonb)
   order by id desc
   offset $6::bigint
   limit $7::bigint`,
