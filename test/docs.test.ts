@@ -43,7 +43,7 @@ describe('docs/state-machine.md', () => {
 describe('docs/ee2-compatibility.md', () => {
   it("has every call of EE2, and marks those that are a worker's", () => {
     const section = read('docs/ee2-compatibility.md').split('## Calls')[1]!.split('## What is otherwise')[0]!;
-    const documented = rowsOf(section).map(([call, needs]) => [call, needs!.includes('*worker*')]);
+    const documented = rowsOf(section).map(([call, needs]) => [call, needs!.includes('_worker_')]);
     const table = Object.values(operations).flatMap((o) =>
       'ee2' in o ? [[`\`${o.ee2.method}\``, 'worker' in o.ee2]] : [],
     );

@@ -13,13 +13,14 @@ const MOST_MORE_MB = 600;
 
 let dataDir: string;
 let server: ServeProcess;
+const repository = makeAppRepository();
 beforeAll(async () => {
   dataDir = mkdtempSync(join(tmpdir(), 'reprise-logs-'));
   server = await serve(dataDir, 1);
 });
 afterAll(async () => {
   await server.kill();
-  rmSync(dataDir, { recursive: true, force: true });
+  for (const directory of [dataDir, repository.path]) rmSync(directory, { recursive: true, force: true });
 });
 
 async function call<T>(method: string, params: unknown[]): Promise<T> {
@@ -42,7 +43,6 @@ function peakMegabytes(): number {
 it('is read to its end by a client that skips what it holds, and the memory of the server stays bounded', {
   timeout: 600_000,
 }, async () => {
-  const repository = makeAppRepository();
   repository.commit('one');
   await server.client.call('addApp', { repository: repository.path, tag: 'release' });
   const id = await call<string>('run_job', [{ method: 'demo.sleep' }]);
