@@ -62,6 +62,7 @@ export async function serveCommand(options: {
   };
   const url = await until('the server to listen', address, 100).catch((error: unknown) => {
     child.kill('SIGKILL');
+    rmSync(dataDir, { recursive: true, force: true });
     throw error;
   });
   return {
