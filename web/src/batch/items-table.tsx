@@ -1,10 +1,10 @@
 /** The items of a batch, failures first. */
 import { Button, EmptyState, Loader } from '@mantine/core';
-import { Link } from '@tanstack/react-router';
 import { useMemo } from 'react';
 import type { BatchItem } from '../../../src/contract/schemas.js';
 import { type Col, DataTable, type Selection } from '../parts/data-table.js';
 import { durationText, elapsed } from '../parts/durations.js';
+import { QuickLink } from '../parts/quick-link.js';
 import { number, rankOf } from '../parts/states.js';
 import { StatusBadge } from '../parts/status.js';
 import { Command, shortCommit } from '../parts/text.js';
@@ -107,12 +107,7 @@ function durationOf(row: BatchItem): number | null {
 function ItemLink({ row }: { row: BatchItem }) {
   const label = itemLabel(row.params_start);
   return (
-    <Link
-      to="/jobs/$jobId"
-      params={{ jobId: row.job_id }}
-      className="item-link"
-      title={`${row.params_start ?? ''}\n${row.root_id}`}
-    >
+    <QuickLink href={`/jobs/${row.job_id}`} className="item-link" title={`${row.params_start ?? ''}\n${row.root_id}`}>
       <span className="item-text">
         {label === null ? <span className="dim">no parameters</span> : label}
         <span className="item-error">
@@ -121,7 +116,7 @@ function ItemLink({ row }: { row: BatchItem }) {
         </span>
       </span>
       <span className="item-id">{row.root_id.slice(-6)}</span>
-    </Link>
+    </QuickLink>
   );
 }
 

@@ -8,7 +8,17 @@ import {
   useTable,
 } from '@tanstack/react-table';
 import { useVirtualizer } from '@tanstack/react-virtual';
-import { type CSSProperties, type ReactNode, useEffect, useLayoutEffect, useMemo, useRef, useState } from 'react';
+import {
+  type CSSProperties,
+  memo,
+  type ReactNode,
+  useCallback,
+  useEffect,
+  useLayoutEffect,
+  useMemo,
+  useRef,
+  useState,
+} from 'react';
 
 export const features = tableFeatures({ rowSortingFeature, sortedRowModel: createSortedRowModel() });
 export type Column<Row extends object> = ColumnDef<typeof features, Row, unknown>;
@@ -118,14 +128,14 @@ function Rows<Row extends object>(props: RowsProps<Row>) {
   const visible = virtualizer.getVirtualItems();
   const before = visible[0]?.start ?? 0;
   const after = virtualizer.getTotalSize() - (visible.at(-1)?.end ?? 0);
-  const choose = (id: string, shift: boolean) => {
+  const choose = useStable((id: string, shift: boolean) => {
     const [from, to] = [order.indexOf(anchor.current ?? id), order.indexOf(id)].sort((a, b) => a - b) as [
       number,
       number,
     ];
     selection?.toggle(id, shift && from >= 0 ? order.slice(from, to + 1) : [id]);
     anchor.current = id;
-  };
+  });
   if (sorted.length === 0) return <div className="table-empty">{props.empty}</div>;
   return (
     <section
@@ -141,33 +151,19 @@ function Rows<Row extends object>(props: RowsProps<Row>) {
         <tbody>
           {before > 0 && <Spacer height={before} />}
           {visible.map(({ index }) => {
-            const row = sorted[index] as Row;
             const id = order[index] as string;
-            const chosen = selection?.chosen.has(id) ?? false;
             return (
-              <tr
+              <TableRow
                 key={id}
-                aria-rowindex={index + 2}
-                aria-selected={selection === undefined ? undefined : chosen}
-                className={`${id === active ? 'row-active' : ''} ${chosen ? 'row-chosen' : ''}`}
-              >
-                {selection !== undefined && (
-                  <td className="cell-check">
-                    <input
-                      type="checkbox"
-                      aria-label={`select ${props.nameOf(row)}`}
-                      checked={chosen}
-                      onChange={() => {}}
-                      onClick={(event) => choose(id, event.shiftKey)}
-                    />
-                  </td>
-                )}
-                {cols.map((col) => (
-                  <td key={col.id} className={classesOf(col)}>
-                    {col.cell(row)}
-                  </td>
-                ))}
-              </tr>
+                id={id}
+                row={sorted[index] as Row}
+                index={index}
+                cols={cols as readonly Col<never>[]}
+                name={props.nameOf(sorted[index] as Row)}
+                active={id === active}
+                chosen={selection === undefined ? undefined : selection.chosen.has(id)}
+                choose={choose}
+              />
             );
           })}
           {after > 0 && <Spacer height={after} />}
@@ -177,9 +173,57 @@ function Rows<Row extends object>(props: RowsProps<Row>) {
   );
 }
 
+interface TableRowProps {
+  readonly id: string;
+  readonly row: object;
+  readonly index: number;
+  readonly cols: readonly Col<never>[];
+  readonly name: string;
+  readonly active: boolean;
+  /** Undefined: rows of this table cannot be selected. */
+  readonly chosen: boolean | undefined;
+  readonly choose: (id: string, shift: boolean) => void;
+}
+
+/** Drawn anew only when it changed: scrolling and events concern few of the rows on screen. */
+const TableRow = memo(({ id, row, index, cols, name, active, chosen, choose }: TableRowProps) => (
+  <tr
+    aria-rowindex={index + 2}
+    aria-selected={chosen}
+    className={`${active ? 'row-active' : ''} ${chosen ? 'row-chosen' : ''}`}
+  >
+    {chosen !== undefined && (
+      <td className="cell-check">
+        <input
+          type="checkbox"
+          aria-label={`select ${name}`}
+          checked={chosen}
+          onChange={() => {}}
+          onClick={(event) => choose(id, event.shiftKey)}
+        />
+      </td>
+    )}
+    {cols.map((col) => (
+      <td key={col.id} className={classesOf(col)}>
+        {col.cell(row as never)}
+      </td>
+    ))}
+  </tr>
+));
+TableRow.displayName = 'TableRow';
+
+/** The same function for ever, that does what the newest one does. */
+function useStable<Args extends unknown[]>(run: (...args: Args) => void): (...args: Args) => void {
+  const newest = useRef(run);
+  useEffect(() => {
+    newest.current = run;
+  });
+  return useCallback((...args: Args) => newest.current(...args), []);
+}
+
 const HIDDEN = { slightly: 'cell-not-on-phone', true: 'cell-wide', very: 'cell-wide cell-very-wide' } as const;
 
-const classesOf = <Row extends object>(col: Col<Row>) =>
+const classesOf = (col: Pick<Col<never>, 'wide' | 'main' | 'align'>) =>
   `${col.wide === undefined ? '' : HIDDEN[`${col.wide}`]} ${col.main ? 'cell-main' : ''} ${col.align === 'end' ? 'cell-end' : ''}`;
 
 function Spacer({ height }: { height: number }) {

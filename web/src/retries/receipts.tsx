@@ -1,9 +1,9 @@
 /** The answers to a retry, item by item; what was refused first. */
 import { Button, Group, Text } from '@mantine/core';
-import { Link } from '@tanstack/react-router';
 import { useState } from 'react';
 import type { Receipt, RetryResult } from '../../../src/contract/schemas.js';
 import { type Col, DataTable } from '../parts/data-table.js';
+import { QuickLink } from '../parts/quick-link.js';
 import { saveText } from '../parts/save.js';
 import { number } from '../parts/states.js';
 import { receiptsCsv } from './receipts-csv.js';
@@ -64,9 +64,9 @@ function Verdict({ row }: { row: Receipt }) {
 
 function JobLink({ id }: { id: string }) {
   return (
-    <Link to="/jobs/$jobId" params={{ jobId: id }} title={id}>
+    <QuickLink href={`/jobs/${encodeURIComponent(id)}`} title={id}>
       <code>…{id.slice(-8)}</code>
-    </Link>
+    </QuickLink>
   );
 }
 
