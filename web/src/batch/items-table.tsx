@@ -152,7 +152,7 @@ function Version({ row }: { row: BatchItem }) {
 }
 
 function Nothing({ total, loading, onClearFilter }: Props) {
-  if (total === 0 && loading) return <Loader aria-label="reading the items" />;
+  if (total === 0 && loading) return <Loader role="status" aria-label="reading the items" />;
   if (total === 0) {
     return (
       <EmptyState title="This batch has no items" description="Jobs can be added to a batch at any time:">

@@ -67,7 +67,7 @@ export function RetryDialog({ what, onClose, onDone }: Props) {
             retry.mutate();
           }}
         >
-          {plan.isPending && <Loader aria-label="asking what would be accepted" />}
+          {plan.isPending && <Loader role="status" aria-label="asking what would be accepted" />}
           {plan.error !== null && <Alert color="red">{messageOf(plan.error)}</Alert>}
           {plan.data !== undefined && <Plan plan={plan.data} what={what} />}
           <TextInput

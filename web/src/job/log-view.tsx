@@ -58,7 +58,7 @@ export function LogView({ jobId, ended }: { jobId: string; ended: boolean }) {
         </Button>
       )}
       {log.reading && log.lines.length === 0 ? (
-        <Loader size="sm" aria-label="reading the log" />
+        <Loader role="status" size="sm" aria-label="reading the log" />
       ) : (
         <Lines lines={log.lines} follow={follow && !ended} empty={emptyText(filtered, ended)} />
       )}

@@ -67,7 +67,7 @@ export default function SignInPage() {
             </Alert>
           )}
           <Button type="submit" mt="md" fullWidth disabled={signIn.isPending}>
-            {signIn.isPending ? <Loader size="sm" aria-label="signing in" /> : 'Sign in'}
+            {signIn.isPending ? <Loader role="status" size="sm" aria-label="signing in" /> : 'Sign in'}
           </Button>
         </form>
         <Text mt="lg" size="sm">
