@@ -28,7 +28,7 @@ export interface ServeProcess {
   kill(): Promise<void>;
 }
 
-type More = Pick<ServerOptions, 'database' | 'hostLeaseMs' | 'port'>;
+type More = Pick<ServerOptions, 'database' | 'hostLeaseMs' | 'port' | 'config'>;
 
 /** Rejects if it ends before it listens. */
 export async function serve(
