@@ -190,6 +190,29 @@ describe('a batch', () => {
     await page.getByRole('checkbox', { name: 'select all 3 matching' }).waitFor();
   });
 
+  it('is sorted by its heads, failures first unless told', async () => {
+    lab.fix(false);
+    const batchId = await submitAndWait([{ name: 'a' }, { name: 'bad b' }, { name: 'c' }]);
+    await s.client.call('retryBatch', { batch_id: batchId });
+    await until(
+      'the retry to end',
+      async () => (await s.client.call('getBatch', { batch_id: batchId })).counts.error > 0,
+    );
+    await goto(`/batches/${batchId}`);
+    const items = async () =>
+      (await page.locator('tbody .item-text').allTextContents()).map((text) => text.slice(0, 9));
+    await page.getByRole('checkbox', { name: 'select all 3 matching' }).waitFor();
+    expect((await items())[0]).toBe('name: bad');
+    await button('Item').click();
+    expect((await items()).map((text) => text.slice(6, 7))).toEqual(['a', 'b', 'c']);
+    await button(/^Item/).click();
+    expect((await items()).map((text) => text.slice(6, 7))).toEqual(['c', 'b', 'a']);
+    expect(page.url()).toContain('sort=-item');
+    await button('Retries').click();
+    expect(await page.getByRole('columnheader', { name: /Retries/ }).getAttribute('aria-sort')).toBe('ascending');
+    expect((await items())[2]).toBe('name: bad');
+  });
+
   it('is retried by the keyboard alone', async () => {
     lab.fix(false);
     const batchId = await submitAndWait([{ name: 'good' }, { name: 'bad-1' }, { name: 'bad-2' }]);

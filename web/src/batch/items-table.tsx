@@ -72,7 +72,7 @@ const COLS: readonly Col<BatchItem>[] = [
 
 export function ItemsTable(props: Props) {
   const { rows, sort = 'state', onSort } = props;
-  const sorting = useMemo(() => [{ id: sort.replace(/^-/, ''), desc: sort.startsWith('-') }], [sort]);
+  const sorting = useMemo(() => ({ id: sort.replace(/^-/, ''), desc: sort.startsWith('-') }), [sort]);
   return (
     <DataTable
       label="items of the batch"
@@ -81,8 +81,8 @@ export function ItemsTable(props: Props) {
       idOf={rootOf}
       nameOf={nameOf}
       sorting={sorting}
-      onSorting={([by]) => {
-        const next = by === undefined ? 'state' : `${by.desc ? '-' : ''}${by.id}`;
+      onSorting={({ id, desc }) => {
+        const next = `${desc ? '-' : ''}${id}`;
         onSort(next === 'state' ? undefined : next);
       }}
       selection={props.selection}

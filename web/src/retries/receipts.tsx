@@ -2,7 +2,7 @@
 import { Button, Group, Text } from '@mantine/core';
 import { useState } from 'react';
 import type { Receipt, RetryResult } from '../../../src/contract/schemas.js';
-import { type Col, DataTable } from '../parts/data-table.js';
+import { type Col, DataTable, type Sorting } from '../parts/data-table.js';
 import { QuickLink } from '../parts/quick-link.js';
 import { saveText } from '../parts/save.js';
 import { number } from '../parts/states.js';
@@ -23,7 +23,7 @@ const COLS: readonly Col<Receipt>[] = [
 ];
 
 export function Receipts({ result }: { result: RetryResult }) {
-  const [sorting, setSorting] = useState([{ id: 'verdict', desc: false }]);
+  const [sorting, setSorting] = useState<Sorting>({ id: 'verdict', desc: false });
   return (
     <>
       <Group justify="space-between" mb="sm">
@@ -49,7 +49,7 @@ export function Receipts({ result }: { result: RetryResult }) {
         idOf={idOf}
         nameOf={(row) => row.requested_id}
         sorting={sorting}
-        onSorting={(next) => setSorting([...next])}
+        onSorting={setSorting}
         empty="Nothing was asked for."
       />
     </>

@@ -1,7 +1,7 @@
 /** Every row with its verdict, bad ones first. */
 import { Group, Text } from '@mantine/core';
 import { useState } from 'react';
-import { type Col, DataTable } from '../parts/data-table.js';
+import { type Col, DataTable, type Sorting } from '../parts/data-table.js';
 import { Icon } from '../parts/icons.js';
 import { number } from '../parts/states.js';
 import type { Row } from './rows.js';
@@ -34,7 +34,7 @@ const COLS: readonly Col<CheckedRow>[] = [
 ];
 
 export function Preview({ rows, checked }: { rows: readonly CheckedRow[]; checked: boolean }) {
-  const [sorting, setSorting] = useState([{ id: 'problem', desc: false }]);
+  const [sorting, setSorting] = useState<Sorting>({ id: 'problem', desc: false });
   const bad = rows.filter((row) => row.problem !== null).length;
   const good = rows.length - bad;
   return (
@@ -54,7 +54,7 @@ export function Preview({ rows, checked }: { rows: readonly CheckedRow[]; checke
         idOf={(row) => String(row.line)}
         nameOf={(row) => `line ${row.line}`}
         sorting={sorting}
-        onSorting={(next) => setSorting([...next])}
+        onSorting={setSorting}
         empty="no rows"
       />
     </>
