@@ -1,12 +1,13 @@
 /**
  * The lines of one dispatch that the server has not confirmed. They wait in memory; when there are too many (a loud app,
  * a server that is away) all of them go to a file and come back a piece at a time, so that the host's memory stays
- * bounded. When the file grows too long too, `isFull` says so and the app's pipes are no longer read: the app waits.
+ * bounded. When the file grows too long too, or the disk is full, `isFull` says so and the app's pipes are no longer read: the
+ * app waits until the server has taken lines.
  *
  * Lines are counted from 0 over the whole dispatch; the file is named after its first line, so that a successor of a
  * killed host can send it again from there: what the server already has, it passes over.
  */
-import { closeSync, openSync, readdirSync, readSync, rmSync, writeSync } from 'node:fs';
+import { closeSync, ftruncateSync, openSync, readdirSync, readSync, rmSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import type { LogLine } from '../contract/worker.js';
 
@@ -89,7 +90,12 @@ export class LogSpool {
   }
 
   get isFull(): boolean {
-    return this.#file !== undefined && this.#file.unread > this.limits.fileBytes;
+    return this.isStuck || (this.#file !== undefined && this.#file.unread > this.limits.fileBytes);
+  }
+
+  /** The disk takes no more; what is in memory waits there. */
+  get isStuck(): boolean {
+    return this.#file?.isStuck ?? this.#heldBytes > 2 * this.limits.memoryBytes;
   }
 
   /** For the journal: what a successor would not find in the file. */
@@ -109,15 +115,28 @@ export class LogSpool {
     this.#heldBytes += weightOf(line);
   }
 
+  /** Tried again with every line while the disk has no room even for a new file. */
   #spill(): void {
-    this.#file = new SpoolFile(join(this.directory, `${this.id}-${this.#confirmed}`));
+    try {
+      this.#file = new SpoolFile(join(this.directory, `${this.id}-${this.#confirmed}`));
+    } catch (error) {
+      if (isDiskFull(error)) return;
+      throw error;
+    }
     for (const line of this.#held) this.#file.append(line);
     this.#held = [];
     this.#heldBytes = 0;
   }
 
+  /** All that was read is confirmed by now: a file without room for the rest is given up, which makes room. */
   #readBack(): void {
-    for (const line of this.#file?.read() ?? []) this.#hold(line);
+    const file = this.#file;
+    if (file === undefined) return;
+    for (const line of file.read()) this.#hold(line);
+    if (this.#held.length > 0 || file.isRead) return;
+    const unwritten = file.unwritten();
+    this.#dropFile();
+    for (const line of unwritten) this.#hold(line);
   }
 
   #dropFile(): void {
@@ -133,6 +152,7 @@ class SpoolFile {
   #offset = 0;
   #unwritten: string[] = [];
   #unwrittenBytes = 0;
+  #isStuck = false;
 
   constructor(private readonly file: string) {
     this.#fd = openSync(file, 'a+', 0o600);
@@ -143,16 +163,38 @@ class SpoolFile {
     const text = `${JSON.stringify(line)}\n`;
     this.#unwritten.push(text);
     this.#unwrittenBytes += text.length;
-    if (this.#unwrittenBytes > WRITE_BYTES) this.flush();
+    if (this.#unwrittenBytes > WRITE_BYTES && !this.#isStuck) this.flush();
+  }
+
+  get isStuck(): boolean {
+    return this.#isStuck;
+  }
+
+  /** What the disk did not take. */
+  unwritten(): LogLine[] {
+    return this.#unwritten.map((text) => JSON.parse(text) as LogLine);
   }
 
   flush(): void {
     if (this.#unwritten.length === 0) return;
     const bytes = Buffer.from(this.#unwritten.join(''));
-    for (let at = 0; at < bytes.length; ) at += writeSync(this.#fd, bytes, at);
+    this.#isStuck = !this.#takes(bytes);
+    if (this.#isStuck) return;
     this.#written += bytes.length;
     this.#unwritten = [];
     this.#unwrittenBytes = 0;
+  }
+
+  /** All or nothing: half of it would be read as lines. */
+  #takes(bytes: Buffer): boolean {
+    try {
+      for (let at = 0; at < bytes.length; ) at += writeSync(this.#fd, bytes, at);
+      return true;
+    } catch (error) {
+      if (!isDiskFull(error)) throw error;
+      ftruncateSync(this.#fd, this.#written);
+      return false;
+    }
   }
 
   get unread(): number {
@@ -187,6 +229,9 @@ class SpoolFile {
     rmSync(this.file, { force: true });
   }
 }
+
+const isDiskFull = (error: unknown): boolean =>
+  ['ENOSPC', 'EDQUOT', 'EFBIG'].includes((error as NodeJS.ErrnoException).code ?? '');
 
 function parseLines(bytes: Buffer): LogLine[] {
   const lines = bytes.toString('utf8').split('\n');

@@ -124,7 +124,7 @@ async function execute(machine: Machine, dispatch: Dispatch, job: JobSpec, check
       timeoutMs: job.timeout_ms,
       canceled: dispatch.canceled,
       onStarted: dispatch.onStarted,
-      sink: isOther(job) ? runnerLog(directory, words) : sinkOf(dispatch, words),
+      sink: isOther(job) ? runnerLog(directory, words) : sinkOf(machine, dispatch, words),
     });
     return collect(machine, job, { exit, cgroup, directory, words });
   } catch (error) {
@@ -155,12 +155,16 @@ function notSpawned(error: NodeJS.ErrnoException): FinishReport {
   return notRun(isApp ? 'app' : 'platform', `the command could not be run: ${error.message}`);
 }
 
-function sinkOf(dispatch: Dispatch, words: LastWords) {
+function sinkOf({ log }: Machine, dispatch: Dispatch, words: LastWords) {
+  let isTold = false;
   return {
     push(lines: readonly LogLine[]) {
       words.hear(lines);
       dispatch.spool.push(lines);
       dispatch.channel.lines();
+      if (!dispatch.spool.isStuck || isTold) return;
+      isTold = true;
+      log('the disk is full; the app waits until the server has taken its lines', { dispatch: dispatch.id });
     },
     get isFull() {
       return dispatch.spool.isFull;

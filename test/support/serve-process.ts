@@ -30,15 +30,17 @@ export interface ServeProcess {
 
 type More = Pick<ServerOptions, 'database' | 'hostLeaseMs' | 'port' | 'config'>;
 
-/** Rejects if it ends before it listens. */
+/** Rejects if it ends before it listens. `within`: a command that runs the command that is appended to it. */
 export async function serve(
   dataDir: string,
   cpus: number,
   more: Partial<More> = {},
   env: NodeJS.ProcessEnv = {},
+  within: readonly string[] = [],
 ): Promise<ServeProcess> {
   const options = JSON.stringify({ dataDir, cpus, ...more });
-  const child = spawn(process.execPath, ['--input-type=module', '-e', PROGRAM, options], {
+  const [command, ...args] = [...within, process.execPath, '--input-type=module', '-e', PROGRAM, options];
+  const child = spawn(command as string, args, {
     stdio: ['ignore', 'pipe', 'pipe'],
     env: { ...process.env, ...env },
   });
