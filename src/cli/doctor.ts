@@ -6,7 +6,7 @@ import { asking, type Common } from './options.js';
 import { clearProgress, EXIT, exitWith, paint, print, printJson, say, showProgress } from './output.js';
 import { configOf } from './serve-config.js';
 import { connect, dataDirOf } from './session.js';
-import { counted, safeLine } from './text.js';
+import { counted, safeLine, thousands } from './text.js';
 
 interface DoctorOptions extends Common {
   readonly repair?: true;
@@ -99,7 +99,7 @@ async function examineAll(examine: Examine, repair: boolean): Promise<Report> {
     const stretch: Examination = await examine(cursor, repair);
     for (const [area, count] of Object.entries(stretch.looked)) looked[area] = (looked[area] ?? 0) + count;
     for (const finding of stretch.findings) summaries.set(finding.check, summed(summaries.get(finding.check), finding));
-    showProgress(`looked at ${lookedText(looked)}`);
+    showProgress(`looked at: ${lookedText(looked)}`);
     cursor = stretch.next_cursor;
     if (cursor === null) break;
   }
@@ -119,7 +119,7 @@ function summed(before: Summary | undefined, { check, rule, id, detail, mended }
 const lookedText = (looked: Record<string, number>) =>
   Object.entries(looked)
     .filter(([area]) => area !== 'schema')
-    .map(([area, count]) => `${count} ${area}`)
+    .map(([area, count]) => `${area} ${thousands(count)}`)
     .join(', ');
 
 function printReport({ looked, found, mended, left, checks }: Report): void {
@@ -130,6 +130,6 @@ function printReport({ looked, found, mended, left, checks }: Report): void {
     }
     if (here > examples.length) print(`  and ${here - examples.length} more`);
   }
-  say(`looked at ${lookedText(looked)}`);
+  say(`looked at: ${lookedText(looked)}`);
   say(found === 0 ? 'the record is whole' : `${counted(found, 'flaw')} found, ${mended} mended, ${left} left`);
 }

@@ -65,7 +65,7 @@ describe('the record of a server', () => {
     await stop();
     const { status, stdout, stderr } = await cli.run(['doctor']);
     expect({ status, stdout }).toEqual({ status: 0, stdout: '' });
-    expect(stderr).toContain('looked at 1 jobs');
+    expect(stderr).toContain('looked at: jobs 1');
     expect(stderr).toContain('the record is whole');
   });
 
