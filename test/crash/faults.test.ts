@@ -10,22 +10,24 @@ import { random, STORES, type Verdict, World } from './world.js';
 const CLIENTS = 3;
 const KILLS = Number(process.env.REPRISE_CRASH_ROUNDS ?? 30);
 
-/** Clients go on all the time; the servers are killed under them. */
-async function underClients(world: World, kills: () => Promise<void>): Promise<void> {
+/** Clients go on all the time; the servers are killed under them. Whoever fails stops the others, and is told. */
+async function underClients(world: World, kills: (isOver: () => boolean) => Promise<void>): Promise<void> {
   let over = false;
+  const isOver = () => over;
   const client = async () => {
     do await world.round();
     while (!over);
   };
-  const clients = Promise.all(Array.from({ length: CLIENTS }, client));
-  // whichever fails first is told; a client that failed must not leave the kills to go on for ever
-  await Promise.race([clients, kills()]);
-  over = true;
-  await clients;
+  const end = () => {
+    over = true;
+  };
+  const both = [kills(isOver).finally(end), Promise.all(Array.from({ length: CLIENTS }, client)).finally(end)];
+  for (const one of await Promise.allSettled(both)) if (one.status === 'rejected') throw one.reason;
 }
 
-async function killAtEachPoint(world: World): Promise<void> {
+async function killAtEachPoint(world: World, isOver: () => boolean): Promise<void> {
   for (const point of FAULT_POINTS) {
+    if (isOver()) return;
     const mark = join(world.dataDir, `died-${point}`);
     await world.kill();
     if (point.startsWith('host.')) world.killHosts();
@@ -39,9 +41,13 @@ async function killAtEachPoint(world: World): Promise<void> {
   await world.start();
 }
 
-async function killAtRandom(world: World, times: number, seed: number): Promise<void> {
+/** A server must live for a few seconds to believe that a dispatch is gone: now and then it may. */
+const KILLS_WITHOUT_REST = 15;
+
+async function killAtRandom(world: World, times: number, seed: number, isOver: () => boolean): Promise<void> {
   const chance = random(seed);
-  for (let kill = 0; kill < times; kill += 1) {
+  for (let kill = 0; kill < times && !isOver(); kill += 1) {
+    if (kill % KILLS_WITHOUT_REST === KILLS_WITHOUT_REST - 1) await world.rest(isOver);
     await sleep(30 + chance() * 900);
     const what = chance();
     if (what < 0.2) world.killHosts();
@@ -68,9 +74,9 @@ describe.each(STORES)('on %s', (store) => {
   }, async () => {
     const world = await World.open(store);
     try {
-      await underClients(world, async () => {
-        await killAtEachPoint(world);
-        await killAtRandom(world, KILLS, 4711);
+      await underClients(world, async (isOver) => {
+        await killAtEachPoint(world, isOver);
+        await killAtRandom(world, KILLS, 4711, isOver);
       });
       const verdict = await world.verify();
       console.log(sentenceOf(store, world, verdict));

@@ -20,7 +20,8 @@ export const STORES = ['embedded', 'PostgreSQL 15'] as const;
 export type Store = (typeof STORES)[number];
 
 const LINES = ['line 1', 'line 2', 'line 3', 'line 4'];
-const PATIENCE_SECONDS = 180;
+/** Kills keep servers from recovering for a while, and machines are slow. */
+const PATIENCE_SECONDS = 600;
 
 /** Traces each beginning, logs numbered lines; may fail the first time, or go on until it is ended. */
 const STEP = `
@@ -61,6 +62,7 @@ export class World {
   readonly dataDir = mkdtempSync(join(tmpdir(), 'reprise-crash-'));
   readonly #traces = join(this.dataDir, 'traces');
   readonly rounds: Round[] = [];
+  readonly #open = new Set<number>();
   #server: ServeProcess | undefined;
   #database: string | undefined;
   #at = 0;
@@ -128,6 +130,18 @@ export class World {
   async round(): Promise<void> {
     this.#at += 1;
     const at = this.#at;
+    this.#open.add(at);
+    await this.#carryOut(at);
+    this.#open.delete(at);
+  }
+
+  /** Until everything that was begun has come to its end. */
+  async rest(isOver: () => boolean): Promise<void> {
+    const begun = [...this.#open];
+    await until('what was begun to end', async () => isOver() || !begun.some((at) => this.#open.has(at)), 600);
+  }
+
+  async #carryOut(at: number): Promise<void> {
     const name = (kind: string) => new RawJson(JSON.stringify(join(this.#traces, `${at}-${kind}`)));
     const job = (kind: string) => ({ method: 'demo.step', params: name(kind) });
     const batch = await this.insist('a batch to be taken', (client) =>
