@@ -8,8 +8,11 @@ import pg from 'pg';
 import { until } from './until.js';
 
 const BIN = '/usr/lib/postgresql/15/bin';
-/** When the test process dies, however it does, its pipe closes and the server ends too. */
-const UNTIL_PIPE_CLOSES = '"$@" & server=$!; cat >/dev/null; kill -QUIT "$server"; wait "$server"';
+/** When the test process dies, however it does, its pipe closes and the server ends too; when the server ends, so does this. */
+const UNTIL_PIPE_CLOSES =
+  'exec 3<&0; "$@" 3<&- & server=$!; (cat <&3 >/dev/null; kill -QUIT "$server") & exec 3<&-; wait "$server"';
+/** What a server says of one that was killed, until the last of its processes has noticed. */
+const NOT_GONE_YET = /is still in use|lock file .* already exists/;
 
 export interface PostgresServer {
   readonly directory: string;
@@ -87,6 +90,15 @@ class Server implements PostgresServer {
   }
 
   async start(): Promise<void> {
+    await until('PostgreSQL to start', async () => {
+      const said = await this.#tryToStart();
+      if (said !== null && !NOT_GONE_YET.test(said)) throw new Error(`PostgreSQL ended: ${said}`);
+      return said === null;
+    });
+  }
+
+  /** Null when it takes connections, or what it said when it ended. */
+  async #tryToStart(): Promise<string | null> {
     const child = spawn('sh', ['-c', UNTIL_PIPE_CLOSES, 'sh', join(BIN, 'postgres'), '-D', this.data], {
       ...this.owner,
       cwd: this.directory,
@@ -99,13 +111,16 @@ class Server implements PostgresServer {
         said += text;
       });
     }
-    await until('PostgreSQL to take connections', async () => {
-      if (child.exitCode !== null) throw new Error(`PostgreSQL ended: ${said}`);
+    const ended = await until('PostgreSQL to take connections', async () => {
+      if (child.exitCode !== null) return 'ended';
       return this.sql('select 1').then(
-        () => true,
-        () => false,
+        () => 'up' as const,
+        () => false as const,
       );
     });
+    if (ended === 'up') return null;
+    child.stdin?.end();
+    return said;
   }
 
   async stop(how: 'fast' | 'kill' = 'fast'): Promise<void> {
