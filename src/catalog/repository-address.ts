@@ -75,7 +75,8 @@ function parseScp(given: string): RepositoryAddress {
   if (host === undefined || path === undefined) refuse(given, FORMS);
   if (!HOST.test(host)) refuse(given, `'${host}' is not the name of a host`);
   if (user !== undefined && !USER.test(user)) refuse(given, `'${user}' is not the name of a user`);
-  if (path.startsWith('-')) refuse(given, 'its path begins with a dash, as an option would');
+  // with an @ before it the host would be what follows, to whoever looks for that first
+  if (/^(?:[^@/]*@)?-/.test(path)) refuse(given, 'its path begins with a dash, as an option would');
   return { text: withoutTail(given), transport: 'ssh' };
 }
 

@@ -25,6 +25,7 @@ const HOSTILE = [
   '-uhttps://example.org/x.git',
   '--upload-pack=touch /tmp/owned',
   '-oProxyCommand=touch /tmp/owned',
+  'x.org:@-oProxyCommand=id',
   '--',
   '-',
   'file:///etc',
