@@ -5,8 +5,9 @@ import { stringifyKeepingText } from '../contract/raw-json.js';
 import type { Receipt, SubmitResult } from '../contract/schemas.js';
 import { RETRYABLE_STATUSES } from '../contract/status.js';
 import type { Actor, EventFilter, Repeatable, RetryOptions, SubmitTarget } from '../engine/engine.js';
+import { summaryOf } from '../engine/present.js';
 import type { ApiDeps } from './deps.js';
-import { jobDetail, jobOf, summaryOf } from './present-rest.js';
+import { jobDetail, jobOf } from './present-rest.js';
 import { SESSION_MS } from './session.js';
 import { signInPath } from './ui.js';
 

@@ -1,8 +1,9 @@
 /** The engine's records as the nouns of REST. */
 import { RepriseError } from '../contract/errors.js';
 import { RawJson } from '../contract/raw-json.js';
-import type { JobDetail, JobSummary } from '../contract/schemas.js';
+import type { JobDetail } from '../contract/schemas.js';
 import type { Actor, DispatchRecord, Engine, JobRecord } from '../engine/engine.js';
+import { summaryOf } from '../engine/present.js';
 
 /** One readable job, or the refusal that says why not. */
 export async function jobOf(engine: Engine, actor: Actor, jobId: string): Promise<JobRecord> {
@@ -21,44 +22,6 @@ export async function jobOf(engine: Engine, actor: Actor, jobId: string): Promis
 }
 
 const time = (date: Date | null) => date?.toISOString() ?? null;
-
-export function summaryOf(job: JobRecord): JobSummary {
-  return {
-    job_id: job.jobId,
-    batch_id: job.batchId,
-    root_id: job.rootId,
-    retry_number: job.retryNumber,
-    superseded_by: job.supersededBy,
-    retry_reason: job.retryReason,
-    user: job.owner,
-    wsid: job.wsid,
-    method: job.method,
-    commit: job.appCommit,
-    tag: job.appTag,
-    app_id: job.appId,
-    input_key: job.inputKey,
-    requirements: { cpus: job.cpus, memory_mb: job.memoryMb, disk_gb: job.diskGb, client_group: job.clientGroup },
-    status: job.status,
-    wait_reason: job.waitReason,
-    created_at: job.createdAt.toISOString(),
-    updated_at: job.updatedAt.toISOString(),
-    queued_at: time(job.queuedAt),
-    running_at: time(job.runningAt),
-    finished_at: time(job.finishedAt),
-    failure: job.status === 'error' ? failureOf(job) : null,
-    terminated_code: job.terminatedCode,
-  };
-}
-
-function failureOf(job: JobRecord): JobSummary['failure'] {
-  return {
-    error_code: job.errorCode,
-    failure_class: job.failureClass,
-    message: job.errormsg,
-    exit_code: job.exitCode,
-    exit_signal: job.exitSignal,
-  };
-}
 
 export function jobDetail(job: JobRecord, dispatches: readonly DispatchRecord[]): JobDetail {
   const text = (json: string | null) => (json === null ? null : new RawJson(json));

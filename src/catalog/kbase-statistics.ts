@@ -1,25 +1,13 @@
 /** Execution statistics as KBase's Catalog takes them, with the service's own token. */
+import type { ExecutionStatistics } from '../contract/execution-statistics.js';
 import type { Secret } from '../contract/secret.js';
 import type { Http } from '../kbase/http.js';
 import { callService } from '../kbase/json-rpc.js';
 import { ServiceRefusal } from '../kbase/outage.js';
 
-/** Times in seconds since the epoch. */
-export interface Execution {
-  readonly jobId: string;
-  readonly user: string;
-  readonly method: string;
-  readonly commit: string;
-  readonly appId: string | null;
-  readonly created: number;
-  readonly started: number;
-  readonly finished: number;
-  readonly isError: boolean;
-}
-
 /** Null: taken. A text: refused, and why. Throws if the Catalog can not be asked; it may have heard all the same. */
 export function createStatisticsSink(parts: { readonly http: Http; readonly url: string; readonly token: Secret }) {
-  return async (of: Execution): Promise<string | null> => {
+  return async (of: ExecutionStatistics): Promise<string | null> => {
     const { http, url, token } = parts;
     const call = { url, method: 'Catalog.log_exec_stats', params: [recordOf(of)], token: token.reveal() };
     try {
@@ -33,7 +21,7 @@ export function createStatisticsSink(parts: { readonly http: Http; readonly url:
   };
 }
 
-function recordOf(of: Execution) {
+function recordOf(of: ExecutionStatistics) {
   const [module = '', name = ''] = of.method.split('.');
   return {
     user_id: of.user,

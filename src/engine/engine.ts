@@ -71,8 +71,8 @@ export interface RetryOptions {
   readonly repeat: Repeatable;
 }
 
-/** One row of `jobs` with its inputs; times as Date, JSON as text. */
-export interface JobRecord {
+/** What lists show of a job; times as Date. */
+export interface JobOutline {
   readonly jobId: string;
   readonly batchId: string | null;
   readonly rootId: string;
@@ -87,14 +87,31 @@ export interface JobRecord {
   readonly appCommit: string;
   readonly appTag: string | null;
   readonly appId: string | null;
-  readonly parentJobId: string | null;
-  readonly meta: string;
-  readonly params: string | null;
-  readonly sourceObjects: string;
   readonly cpus: number;
   readonly memoryMb: number;
   readonly diskGb: number | null;
   readonly clientGroup: string | null;
+  readonly status: Status;
+  readonly waitReason: string | null;
+  readonly createdAt: Date;
+  readonly updatedAt: Date;
+  readonly queuedAt: Date | null;
+  readonly runningAt: Date | null;
+  readonly finishedAt: Date | null;
+  readonly errorCode: number | null;
+  readonly terminatedCode: number | null;
+  readonly failureClass: FailureClass | null;
+  readonly errormsg: string | null;
+  readonly exitCode: number | null;
+  readonly exitSignal: string | null;
+}
+
+/** One row of `jobs` with its inputs; JSON as text. */
+export interface JobRecord extends JobOutline {
+  readonly parentJobId: string | null;
+  readonly meta: string;
+  readonly params: string | null;
+  readonly sourceObjects: string;
   readonly timeoutMs: number;
   readonly scheduler: string;
   /** Of the newest dispatch: its id at its scheduler, the machine, and what it used. */
@@ -102,21 +119,8 @@ export interface JobRecord {
   readonly schedulerHost: string | null;
   readonly peakMemoryMb: number | null;
   readonly cpuSeconds: number | null;
-  readonly status: Status;
-  readonly waitReason: string | null;
-  readonly createdAt: Date;
-  readonly updatedAt: Date;
-  readonly queuedAt: Date | null;
   readonly estimatingAt: Date | null;
-  readonly runningAt: Date | null;
-  readonly finishedAt: Date | null;
-  readonly errorCode: number | null;
-  readonly terminatedCode: number | null;
-  readonly failureClass: FailureClass | null;
-  readonly errormsg: string | null;
   readonly error: string | null;
-  readonly exitCode: number | null;
-  readonly exitSignal: string | null;
   readonly jobOutput: string | null;
   /** Retries of this lineage in order; of a job that is itself a retry too. */
   readonly retryIds: readonly string[];

@@ -8,9 +8,9 @@ import type { DispatchRow } from '../store/dispatches.js';
 import type { EventRow } from '../store/events.js';
 import type { ItemRow } from '../store/items.js';
 import type { FullJobRow, JobRow } from '../store/jobs.js';
-import type { BatchRecord, DispatchRecord, JobRecord } from './engine.js';
+import type { BatchRecord, DispatchRecord, JobOutline, JobRecord } from './engine.js';
 
-export function jobRecord(row: FullJobRow): JobRecord {
+function jobOutline(row: JobRow): JobOutline {
   return {
     jobId: row.job_id,
     batchId: row.batch_id,
@@ -26,35 +26,41 @@ export function jobRecord(row: FullJobRow): JobRecord {
     appCommit: row.app_commit,
     appTag: row.app_tag,
     appId: row.app_id,
-    parentJobId: row.parent_job_id,
-    meta: row.meta,
-    params: row.params,
-    sourceObjects: row.source_objects,
     cpus: row.cpus,
     memoryMb: row.memory_mb,
     diskGb: row.disk_gb,
     clientGroup: row.client_group,
-    timeoutMs: row.timeout_ms,
-    scheduler: row.scheduler,
-    schedulerId: row.scheduler_id,
-    schedulerHost: row.scheduler_host,
-    peakMemoryMb: row.peak_memory_mb,
-    cpuSeconds: row.cpu_seconds,
     status: row.status,
     waitReason: row.wait_reason,
     createdAt: row.created_at,
     updatedAt: row.updated_at,
     queuedAt: row.queued_at,
-    estimatingAt: row.estimating_at,
     runningAt: row.running_at,
     finishedAt: row.finished_at,
     errorCode: row.error_code,
     terminatedCode: row.terminated_code,
     failureClass: row.failure_class,
     errormsg: row.errormsg,
-    error: row.error,
     exitCode: row.exit_code,
     exitSignal: row.exit_signal,
+  };
+}
+
+export function jobRecord(row: FullJobRow): JobRecord {
+  return {
+    ...jobOutline(row),
+    parentJobId: row.parent_job_id,
+    meta: row.meta,
+    params: row.params,
+    sourceObjects: row.source_objects,
+    timeoutMs: row.timeout_ms,
+    scheduler: row.scheduler,
+    schedulerId: row.scheduler_id,
+    schedulerHost: row.scheduler_host,
+    peakMemoryMb: row.peak_memory_mb,
+    cpuSeconds: row.cpu_seconds,
+    estimatingAt: row.estimating_at,
+    error: row.error,
     jobOutput: row.job_output,
     retryIds: row.retry_ids,
   };
@@ -97,45 +103,45 @@ export function dispatchRecord(row: DispatchRow): DispatchRecord {
 const time = (date: Date | null) => date?.toISOString() ?? null;
 
 export function jobSummary(row: JobRow): JobSummary {
+  return summaryOf(jobOutline(row));
+}
+
+/** A job of a list or of a lineage. */
+export function summaryOf(job: JobOutline): JobSummary {
   return {
-    job_id: row.job_id,
-    batch_id: row.batch_id,
-    root_id: row.root_id,
-    retry_number: row.retry_number,
-    superseded_by: row.superseded_by,
-    retry_reason: row.retry_reason,
-    user: row.owner,
-    wsid: row.wsid,
-    method: row.method,
-    commit: row.app_commit,
-    tag: row.app_tag,
-    app_id: row.app_id,
-    input_key: row.input_key,
-    requirements: {
-      cpus: row.cpus,
-      memory_mb: row.memory_mb,
-      disk_gb: row.disk_gb,
-      client_group: row.client_group,
-    },
-    status: row.status,
-    wait_reason: row.wait_reason,
-    created_at: row.created_at.toISOString(),
-    updated_at: row.updated_at.toISOString(),
-    queued_at: time(row.queued_at),
-    running_at: time(row.running_at),
-    finished_at: time(row.finished_at),
-    failure: row.status === 'error' ? failureOf(row) : null,
-    terminated_code: row.terminated_code,
+    job_id: job.jobId,
+    batch_id: job.batchId,
+    root_id: job.rootId,
+    retry_number: job.retryNumber,
+    superseded_by: job.supersededBy,
+    retry_reason: job.retryReason,
+    user: job.owner,
+    wsid: job.wsid,
+    method: job.method,
+    commit: job.appCommit,
+    tag: job.appTag,
+    app_id: job.appId,
+    input_key: job.inputKey,
+    requirements: { cpus: job.cpus, memory_mb: job.memoryMb, disk_gb: job.diskGb, client_group: job.clientGroup },
+    status: job.status,
+    wait_reason: job.waitReason,
+    created_at: job.createdAt.toISOString(),
+    updated_at: job.updatedAt.toISOString(),
+    queued_at: time(job.queuedAt),
+    running_at: time(job.runningAt),
+    finished_at: time(job.finishedAt),
+    failure: job.status === 'error' ? failureOf(job) : null,
+    terminated_code: job.terminatedCode,
   };
 }
 
-function failureOf(row: JobRow): JobSummary['failure'] {
+function failureOf(job: JobOutline): JobSummary['failure'] {
   return {
-    error_code: row.error_code,
-    failure_class: row.failure_class,
-    message: row.errormsg,
-    exit_code: row.exit_code,
-    exit_signal: row.exit_signal,
+    error_code: job.errorCode,
+    failure_class: job.failureClass,
+    message: job.errormsg,
+    exit_code: job.exitCode,
+    exit_signal: job.exitSignal,
   };
 }
 

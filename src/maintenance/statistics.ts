@@ -5,22 +5,10 @@
  * Each end is sent once: the place is moved on after each answer. Killed between the answer and that, or when an answer is
  * lost, this one end is sent again; the collector would count it twice, which is better than never.
  */
+import type { ExecutionStatistics } from '../contract/execution-statistics.js';
 import type { Db } from '../store/db.js';
 import type { EventCursor } from '../store/events.js';
 import { addRelay, advanceRelay, claimRelay, type EndedRow, findEndsAfter } from '../store/relays.js';
-
-/** Times in seconds since the epoch. */
-export interface ExecutionStatistics {
-  readonly jobId: string;
-  readonly user: string;
-  readonly method: string;
-  readonly commit: string;
-  readonly appId: string | null;
-  readonly created: number;
-  readonly started: number;
-  readonly finished: number;
-  readonly isError: boolean;
-}
 
 /** Throws if it can not be asked now. A text: it refuses this record, and why. */
 export type StatisticsSink = (statistics: ExecutionStatistics) => Promise<string | null>;
