@@ -5,7 +5,7 @@ import { addBatchShow } from './batch-show.js';
 import { addExtend, addSubmit } from './batch-submit.js';
 import { watchBatch } from './batch-watch.js';
 import { cancelAndTell } from './cancel.js';
-import { asAdmin, asking, type Common, limit, positive, quiet, states } from './options.js';
+import { asAdmin, asking, type Common, type ListOptions, listing, listMembers, states } from './options.js';
 import { columns, paintStates, print, printJson, say } from './output.js';
 import { allPages } from './pages.js';
 import { connect } from './session.js';
@@ -31,40 +31,25 @@ function addWatch(batch: Command): void {
     });
 }
 
-interface ListOptions extends Common {
+interface BatchListOptions extends ListOptions {
   readonly state?: readonly Status[];
-  readonly user?: string;
-  readonly app?: string;
-  readonly wsid?: number;
   readonly search?: string;
-  readonly limit: number;
-  readonly quiet?: true;
-  readonly asAdmin?: true;
 }
 
 function addList(batch: Command): void {
-  asking(batch.command('list'))
+  const command = asking(batch.command('list'))
     .description('batches, newest first')
     .addOption(new Option('--state <states>', 'with items in one of these, e.g. failed,running').argParser(states))
-    .addOption(new Option('--search <text>', 'in the name, or the beginning of the id'))
-    .addOption(new Option('--app <name>', 'module or module.method'))
-    .addOption(new Option('--user <name>', 'of another user (with --as-admin)'))
-    .addOption(new Option('--wsid <n>', 'of a workspace').argParser(positive))
-    .addOption(limit('at most so many').default(20))
-    .addOption(quiet())
-    .addOption(asAdmin())
-    .action(list);
+    .addOption(new Option('--search <text>', 'in the name, or the beginning of the id'));
+  listing(command).action(list);
 }
 
-async function list(o: ListOptions): Promise<void> {
+async function list(o: BatchListOptions): Promise<void> {
   const session = connect(o);
   const filter = {
     ...(o.state !== undefined && { state: [...o.state] }),
     ...(o.search !== undefined && { search: o.search }),
-    ...(o.app !== undefined && { app: o.app }),
-    ...(o.user !== undefined && { user: o.user }),
-    ...(o.wsid !== undefined && { wsid: o.wsid }),
-    ...(o.asAdmin && { as_admin: true }),
+    ...listMembers(o),
   };
   const page = await allPages((at) => session.call('listBatches', { ...filter, ...at }), o.limit);
   if (o.json) return printJson(page);

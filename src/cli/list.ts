@@ -2,52 +2,37 @@
 import { type Command, Option } from 'commander';
 import type { Status } from '../contract/status.js';
 import { messageOf } from './failures.js';
-import { asAdmin, asking, type Common, limit, positive, quiet, states } from './options.js';
+import { asking, type ListOptions, listing, listMembers, states } from './options.js';
 import { columns, paintStates, print, printJson, say } from './output.js';
 import { allPages } from './pages.js';
 import { connect } from './session.js';
 import { ago, oneLine, safeLine, table, thousands } from './text.js';
 
-interface ListOptions extends Common {
+interface JobListOptions extends ListOptions {
   readonly state?: readonly Status[];
-  readonly app?: string;
   readonly batch?: string;
-  readonly user?: string;
-  readonly wsid?: number;
   readonly inputs?: string;
   readonly all?: true;
-  readonly limit: number;
-  readonly quiet?: true;
-  readonly asAdmin?: true;
 }
 
 export function addList(program: Command): void {
-  asking(program.command('list'))
+  const command = asking(program.command('list'))
     .description('jobs, newest first; of a lineage the newest')
     .addOption(new Option('--state <states>', 'e.g. running,failed').argParser(states))
-    .addOption(new Option('--app <name>', 'module or module.method'))
     .addOption(new Option('--batch <batch>', 'of this batch'))
-    .addOption(new Option('--user <name>', 'of another user (with --as-admin)'))
-    .addOption(new Option('--wsid <n>', 'of a workspace').argParser(positive))
     .addOption(new Option('--inputs <key>', 'that ran with these inputs, anywhere'))
-    .addOption(new Option('--all', 'also jobs that were retried since'))
-    .addOption(limit('at most so many').default(20))
-    .addOption(quiet())
-    .addOption(asAdmin())
-    .action(list);
+    .addOption(new Option('--all', 'also jobs that were retried since'));
+  listing(command).action(list);
 }
 
-async function list(o: ListOptions): Promise<void> {
+async function list(o: JobListOptions): Promise<void> {
   const session = connect(o);
   const filter = {
     ...(o.state !== undefined && { state: [...o.state] }),
-    ...(o.app !== undefined && { app: o.app }),
     ...(o.batch !== undefined && { batch_id: o.batch }),
-    ...(o.user !== undefined && { user: o.user }),
-    ...(o.wsid !== undefined && { wsid: o.wsid }),
     ...(o.inputs !== undefined && { input_key: o.inputs }),
     ...(o.all && { latest_only: false }),
-    ...(o.asAdmin && { as_admin: true }),
+    ...listMembers(o),
   };
   const page = await allPages((at) => session.call('listJobs', { ...filter, ...at }), o.limit);
   if (o.json) return printJson(page);

@@ -65,6 +65,36 @@ export function jobMembers(o: JobOptions): Pick<JobRequest, 'version' | 'require
   return { ...(version !== undefined && { version }), ...(Object.keys(requirements).length > 0 && { requirements }) };
 }
 
+export interface ListOptions extends Common {
+  readonly app?: string;
+  readonly user?: string;
+  readonly wsid?: number;
+  readonly limit: number;
+  readonly quiet?: true;
+  readonly asAdmin?: true;
+}
+
+/** What every list can be narrowed by. Options of its own stand before these. */
+export function listing(command: Command): Command {
+  return command
+    .addOption(new Option('--app <name>', 'module or module.method'))
+    .addOption(new Option('--user <name>', 'of another user (with --as-admin)'))
+    .addOption(new Option('--wsid <n>', 'of a workspace').argParser(positive))
+    .addOption(limit('at most so many').default(20))
+    .addOption(quiet())
+    .addOption(asAdmin());
+}
+
+/** The members of a list's request that `listing` gives. */
+export function listMembers(o: ListOptions) {
+  return {
+    ...(o.app !== undefined && { app: o.app }),
+    ...(o.user !== undefined && { user: o.user }),
+    ...(o.wsid !== undefined && { wsid: o.wsid }),
+    ...(o.asAdmin && { as_admin: true }),
+  };
+}
+
 export function positive(text: string): number {
   const value = Number(text);
   if (Number.isSafeInteger(value) && value > 0) return value;

@@ -1,13 +1,10 @@
 /** All batches one may see, newest first, kept up to date. */
 import { Button, EmptyState, Group, Skeleton, Title } from '@mantine/core';
-import { keepPreviousData, useInfiniteQuery, useQueryClient } from '@tanstack/react-query';
 import { getRouteApi, Link } from '@tanstack/react-router';
 import type { BatchView } from '../../../src/contract/schemas.js';
-import { useAsAdmin } from '../api/as-admin.js';
 import { call } from '../api/call.js';
-import { useMe } from '../api/queries.js';
-import { useRefresh } from '../api/use-refresh.js';
-import { parseSearch, type Search } from '../parts/search.js';
+import { useSearchedList } from '../api/use-searched-list.js';
+import { OlderButton } from '../parts/older-button.js';
 import { SearchBox } from '../parts/search-box.js';
 import { countGroups, countsSentence, number } from '../parts/states.js';
 import { BatchBadge, ProgressBar } from '../parts/status.js';
@@ -21,20 +18,14 @@ const PAGE = 50;
 export default function BatchesPage() {
   const { q = '' } = route.useSearch();
   const navigate = route.useNavigate();
-  const admin = useAsAdmin();
-  const me = useMe().data?.user;
-  const queries = useQueryClient();
-  const search = parseSearch(q);
-  const list = useInfiniteQuery({
-    queryKey: ['listBatches', q, me, admin],
-    queryFn: ({ pageParam }) => call('listBatches', { ...filterOf(search, me), limit: PAGE, ...cursor(pageParam) }),
-    initialPageParam: null as string | null,
-    getNextPageParam: (page) => page.next_cursor,
-    placeholderData: keepPreviousData,
-    enabled: me !== undefined,
-  });
-  useRefresh(() => queries.invalidateQueries({ queryKey: ['listBatches'] }));
-  const batches = list.data?.pages.flatMap((page) => page.items) ?? [];
+  const {
+    list,
+    me,
+    search,
+    items: batches,
+  } = useSearchedList('listBatches', q, (asked, { text }) =>
+    call('listBatches', { ...asked, ...(text !== '' && { search: text }), limit: PAGE }),
+  );
   const { box, active } = useListKeys(
     batches.map((batch) => batch.batch_id),
     (batchId) => void navigate({ to: '/batches/$batchId', params: { batchId } }),
@@ -63,28 +54,9 @@ export default function BatchesPage() {
           ))}
         </ul>
       )}
-      {list.hasNextPage && (
-        <Group justify="center" my="md">
-          <Button variant="default" loading={list.isFetchingNextPage} onClick={() => void list.fetchNextPage()}>
-            Older batches
-          </Button>
-        </Group>
-      )}
+      <OlderButton list={list} what="batches" />
     </>
   );
-}
-
-const cursor = (value: string | null) => (value === null ? {} : { cursor: value });
-
-function filterOf(search: Search, me: string | undefined) {
-  const user = search.user === 'me' ? me : search.user;
-  return {
-    ...(search.states.length > 0 && { state: [...search.states] }),
-    ...(user != null && { user }),
-    ...(search.app !== null && { app: search.app }),
-    ...(search.workspace !== null && { wsid: search.workspace }),
-    ...(search.text !== '' && { search: search.text }),
-  };
 }
 
 function BatchRow({ batch, me, active }: { batch: BatchView; me: string | undefined; active: boolean }) {

@@ -1,14 +1,11 @@
 /** Jobs, in a batch or not, the newest of each lineage first. */
-import { Button, EmptyState, Group, Skeleton, Table, Title } from '@mantine/core';
-import { keepPreviousData, useInfiniteQuery, useQueryClient } from '@tanstack/react-query';
+import { EmptyState, Skeleton, Table, Title } from '@mantine/core';
 import { getRouteApi, Link } from '@tanstack/react-router';
 import type { JobSummary } from '../../../src/contract/schemas.js';
-import { useAsAdmin } from '../api/as-admin.js';
 import { call } from '../api/call.js';
-import { useMe } from '../api/queries.js';
-import { useRefresh } from '../api/use-refresh.js';
+import { useSearchedList } from '../api/use-searched-list.js';
 import { durationText, elapsed } from '../parts/durations.js';
-import { parseSearch, type Search } from '../parts/search.js';
+import { OlderButton } from '../parts/older-button.js';
 import { SearchBox } from '../parts/search-box.js';
 import { StatusBadge } from '../parts/status.js';
 import { Command, Failed, shortCommit, shortId } from '../parts/text.js';
@@ -21,21 +18,13 @@ const PAGE = 100;
 export default function JobsPage() {
   const { q = '' } = route.useSearch();
   const navigate = route.useNavigate();
-  const admin = useAsAdmin();
-  const me = useMe().data?.user;
-  const queries = useQueryClient();
-  const search = parseSearch(q);
-  const list = useInfiniteQuery({
-    queryKey: ['listJobs', q, me, admin],
-    queryFn: ({ pageParam }) =>
-      call('listJobs', { ...filterOf(search, me), limit: PAGE, ...(pageParam !== null && { cursor: pageParam }) }),
-    initialPageParam: null as string | null,
-    getNextPageParam: (page) => page.next_cursor,
-    placeholderData: keepPreviousData,
-    enabled: me !== undefined,
-  });
-  useRefresh(() => queries.invalidateQueries({ queryKey: ['listJobs'] }));
-  const jobs = list.data?.pages.flatMap((page) => page.items) ?? [];
+  const {
+    list,
+    search,
+    items: jobs,
+  } = useSearchedList('listJobs', q, (asked, { inputs }) =>
+    call('listJobs', { ...asked, ...(inputs !== null && { input_key: inputs, latest_only: false }), limit: PAGE }),
+  );
   const { box, active } = useListKeys(
     jobs.map((job) => job.job_id),
     (jobId) => void navigate({ to: '/jobs/$jobId', params: { jobId } }),
@@ -83,26 +72,9 @@ export default function JobsPage() {
           </Table.Tbody>
         </Table>
       )}
-      {list.hasNextPage && (
-        <Group justify="center" my="md">
-          <Button variant="default" loading={list.isFetchingNextPage} onClick={() => void list.fetchNextPage()}>
-            Older jobs
-          </Button>
-        </Group>
-      )}
+      <OlderButton list={list} what="jobs" />
     </>
   );
-}
-
-function filterOf(search: Search, me: string | undefined) {
-  const user = search.user === 'me' ? me : search.user;
-  return {
-    ...(search.states.length > 0 && { state: [...search.states] }),
-    ...(user != null && { user }),
-    ...(search.app !== null && { app: search.app }),
-    ...(search.workspace !== null && { wsid: search.workspace }),
-    ...(search.inputs !== null && { input_key: search.inputs, latest_only: false }),
-  };
 }
 
 function JobRow({ job, active }: { job: JobSummary; active: boolean }) {

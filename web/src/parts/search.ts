@@ -43,6 +43,17 @@ export function parseSearch(typed: string): Search {
   };
 }
 
+/** The terms that every list knows, as members of its request. */
+export function filterOf(search: Search, me: string | undefined) {
+  const user = search.user === 'me' ? me : search.user;
+  return {
+    ...(search.states.length > 0 && { state: [...search.states] }),
+    ...(user != null && { user }),
+    ...(search.app !== null && { app: search.app }),
+    ...(search.workspace !== null && { wsid: search.workspace }),
+  };
+}
+
 function statesOf(value: string | undefined, problems: string[]): readonly Status[] {
   if (!value) return [];
   const known = (word: string): readonly Status[] | undefined => {
