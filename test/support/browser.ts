@@ -25,6 +25,8 @@ export interface Tab {
 export async function openTab(context: BrowserContext): Promise<Tab> {
   const page = await context.newPage();
   page.setDefaultTimeout(15_000);
+  // pages without motion: what is looked at is never half faded in
+  await page.emulateMedia({ reducedMotion: 'reduce' });
   let said: string[] = [];
   page.on('pageerror', (error) => said.push(String(error)));
   page.on('console', (message) => {
