@@ -96,6 +96,14 @@ const wrongKey = statement(
   'test_wrong_key',
   "update inputs set input_key = 'x' where input_id = (select input_id from jobs where job_id = $1::text)",
 );
+const closedAsFinished = statement(
+  'test_close_as_finished',
+  "update dispatches set closed_at = now(), close_reason = 'finished' where job_id = $1::text",
+);
+const queuedAgain = statement(
+  'test_queue_again',
+  "update jobs set status = 'queued', running_at = null where job_id = $1::text",
+);
 const repairEvents = statement<{ kind: string }>(
   'test_repair_events',
   "select kind from events where job_id = $1::text and kind in ('job.repaired', 'job.requeued') order by event_id",
@@ -162,6 +170,28 @@ describe('the doctor', () => {
     expect(await statusOf(h, queued!)).toBe('created');
     expect((await examine(db)).map((one) => one.check)).toEqual(['schema']);
     await runAll(h, () => 'ok');
+  });
+
+  it('ends a job that runs without a dispatch, and lets a started one that counts as waiting run', async () => {
+    const ids = idsOf(await submitJobs(h, 2));
+    const [lost, waiting] = ids as [string, string];
+    await h.dispatcher.runOnce();
+    const open = [...h.scheduler.given.values()].filter(({ jobId }) => ids.includes(jobId));
+    await h.engine.report(open.map(({ token }) => ({ token, start: { host: 'here' } })));
+    await db.query(closedAsFinished, [lost]);
+    await db.query(queuedAgain, [waiting]);
+    const found = await examine(db, true);
+    expect(found.filter((one) => ids.includes(one.id)).map((one) => [one.check, one.id, one.mended])).toEqual(
+      expect.arrayContaining([
+        ['running-dispatch', lost, true],
+        ['started-status', waiting, true],
+      ]),
+    );
+    expect([await statusOf(h, lost), await statusOf(h, waiting)]).toEqual(['error', 'running']);
+    const after = await examine(db);
+    expect(after.filter((one) => ids.includes(one.id) && /dispatch|status/.test(one.check))).toEqual([]);
+    const { token } = open.find(({ jobId }) => jobId === waiting)!;
+    await h.engine.report([{ token, gone: true }]);
   });
 
   it('tells every rule that does not hold by its name, and mends nothing unasked', async () => {

@@ -126,6 +126,21 @@ describe('items', () => {
     expect(items.list.map((row) => row.root_id)).toEqual([idOf(1), idOf(2), idOf(3)]);
     expect(items.list[1]).toMatchObject({ retry_number: 1, params_start: '{"n":2}' });
   });
+
+  it('leave with the head that the batch gives up, and stay when it gives up an older job', () => {
+    const m = model(3);
+    let items = withRows(NO_ITEMS, m.heads());
+    const seen = m.events.length;
+    for (const [pick, way] of [
+      [1, 4],
+      [1, 0],
+    ] as const)
+      m.step(pick, way);
+    const given = new RawJson(JSON.stringify({ job_ids: [idOf(1), idOf(2)] }));
+    const [abandoned] = m.events.map((event) => ({ ...event, kind: 'batch.abandoned', job_id: null, payload: given }));
+    items = withEvents(items, [...m.events.slice(seen), abandoned as EventView]);
+    expect(items.list.map((row) => row.job_id)).toEqual([idOf(4), idOf(3)]);
+  });
 });
 
 describe('the label of an item', () => {

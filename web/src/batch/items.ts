@@ -34,6 +34,8 @@ interface Payload {
   readonly root_id?: string;
   readonly failure_class?: BatchItem['failure_class'];
   readonly message?: string | null;
+  /** Of `batch.abandoned`. */
+  readonly job_ids?: readonly string[];
 }
 
 const STATUS_AFTER: Partial<Record<EventView['kind'], Status>> = {
@@ -50,8 +52,9 @@ export function withEvents(items: Items, events: readonly EventView[]): Items {
   const rows = new Map(items.rows);
   const rootOf = new Map(items.list.map((row) => [row.job_id, row.root_id]));
   for (const event of events) {
-    if (event.job_id === null) continue;
     const payload = (event.payload as RawJson).parse() as Payload;
+    if (event.kind === 'batch.abandoned') dropHeads(rows, rootOf, payload.job_ids ?? []);
+    if (event.job_id === null) continue;
     if (event.kind === 'job.created') {
       const root = payload.root_id ?? event.job_id;
       const known = rows.get(root);
@@ -65,6 +68,14 @@ export function withEvents(items: Items, events: readonly EventView[]): Items {
     }
   }
   return { rows, list: [...rows.values()] };
+}
+
+/** An item is its head: a batch that gives up an older job of a lineage keeps the item. */
+function dropHeads(rows: Map<string, BatchItem>, rootOf: ReadonlyMap<string, string>, jobIds: readonly string[]): void {
+  for (const id of jobIds) {
+    const root = rootOf.get(id) ?? '';
+    if (rows.get(root)?.job_id === id) rows.delete(root);
+  }
 }
 
 function createdRow(event: EventView, payload: Payload, root: string, known: BatchItem | undefined): BatchItem {
