@@ -49,7 +49,7 @@ interface Round {
   readonly lost: number;
 }
 
-const NOTHING: Round = { handed: 0, lost: 0 };
+const NOTHING = { handed: 0, lost: 0, isLast: true };
 
 /** Who lost a claim looks again: there may be others for the room that is still free. */
 async function drain(ctx: Context, scheduler: Scheduler, underWay: Set<string>): Promise<number> {
@@ -57,11 +57,15 @@ async function drain(ctx: Context, scheduler: Scheduler, underWay: Set<string>):
   for (;;) {
     const round = await handOver(ctx, scheduler, underWay);
     handed += round.handed;
-    if (round.handed + round.lost === 0) return handed;
+    if (round.isLast || round.handed + round.lost === 0) return handed;
   }
 }
 
-async function handOver(ctx: Context, scheduler: Scheduler, underWay: Set<string>): Promise<Round> {
+async function handOver(
+  ctx: Context,
+  scheduler: Scheduler,
+  underWay: Set<string>,
+): Promise<Round & { readonly isLast: boolean }> {
   const capacity = await scheduler.capacity(ctx.limitsOf(scheduler).length > 1);
   if (capacity.jobs <= 0) return NOTHING;
   const most = Math.min(capacity.jobs, MOST_AT_ONCE);
@@ -72,7 +76,9 @@ async function handOver(ctx: Context, scheduler: Scheduler, underWay: Set<string
   const claimed = chosen.fitting.map((row) => ({ row, dispatchId: ctx.ids.next() }));
   for (const { dispatchId } of claimed) underWay.add(dispatchId);
   try {
-    return await submitClaimed(ctx, scheduler, claimed);
+    const round = await submitClaimed(ctx, scheduler, claimed);
+    // fewer than there was room for: nobody else waits, unless another server took some and left its own
+    return { ...round, isLast: candidates.length < most && round.lost === 0 };
   } finally {
     for (const { dispatchId } of claimed) underWay.delete(dispatchId);
   }

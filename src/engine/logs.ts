@@ -38,6 +38,7 @@ function lateLines(dispatchId: string, lines: number) {
     late_lines: lines,
     peak_memory_mb: null,
     cpu_seconds: null,
+    close_reason: null,
   };
 }
 

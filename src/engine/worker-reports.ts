@@ -15,13 +15,7 @@ import { isStorable, toStorable } from '../contract/storable.js';
 import type { JobSpec, WorkerAnswer, WorkerReport } from '../contract/worker.js';
 import { type FaultPoint, fault } from '../faults.js';
 import type { Queryable } from '../store/db.js';
-import {
-  type CloseReason,
-  closeDispatches,
-  lockDispatches,
-  noteReports,
-  type ReportedDispatchRow,
-} from '../store/dispatches.js';
+import { type CloseReason, lockDispatches, noteReports, type ReportedDispatchRow } from '../store/dispatches.js';
 import { type Finish, finishJobs, requeueJobs, startJobs } from '../store/lifecycle.js';
 import { appendLogs, type StoredLine } from '../store/logs.js';
 import type { Context } from './context.js';
@@ -135,7 +129,6 @@ async function carryOutRound(tx: Queryable, items: readonly Reported[]): Promise
   await recordFinishes(tx, items);
   passed('finish', 'report.finished', items);
   await recordGone(tx, items);
-  passed('gone', 'report.gone', items);
   await noteReports(
     tx,
     items.map((item) => ({
@@ -145,8 +138,10 @@ async function carryOutRound(tx: Queryable, items: readonly Reported[]): Promise
       late_lines: item.closed ? (lines.get(item) ?? 0) : 0,
       peak_memory_mb: item.parts.finish?.peak_memory_mb ?? null,
       cpu_seconds: item.parts.finish?.cpu_seconds ?? null,
+      close_reason: item.close,
     })),
   );
+  passed('gone', 'report.gone', items);
 }
 
 /** Only where there is such a part: a test wants to die after one. */
@@ -259,16 +254,11 @@ function finishOf({ row, parts }: Reported): Finish {
   };
 }
 
+/** The dispatch itself is closed with the note of its report. */
 async function recordGone(tx: Queryable, items: readonly Reported[]): Promise<void> {
   const gone = items.filter((item) => item.parts.gone === true && !item.closed);
   await recordLost(tx, gone);
-  await closeDispatches(
-    tx,
-    gone.map((item) => {
-      item.close ??= item.status === 'terminated' ? 'canceled' : 'finished';
-      return { dispatch_id: item.row.dispatch_id, close_reason: item.close };
-    }),
-  );
+  for (const item of gone) item.close ??= item.status === 'terminated' ? 'canceled' : 'finished';
 }
 
 /** Gone without an end: a job that had started failed with its platform; one that had not waits for another dispatch. */

@@ -50,6 +50,8 @@ const selectDispatchCandidates = statement<CandidateRow>(
     from dispatches d
     join jobs j on j.job_id = d.job_id
     where d.scheduler = $1::text and d.closed_at is null
+      -- only one owner waits (the last row is the end): nobody is to be weighed against
+      and (select count(*) from owners) > 2
     group by j.owner
   )
   select
@@ -407,18 +409,32 @@ export async function findParams(db: Queryable, jobId: string): Promise<string |
 const noteDispatchReports = statement(
   'note_dispatch_reports',
   `
-  update dispatches d
-  set
-    seen_at = now(),
-    started_at = case when t.started then coalesce(d.started_at, now()) else d.started_at end,
-    logs_received = d.logs_received + t.lines,
-    late_lines = d.late_lines + t.late_lines,
-    peak_memory_mb = coalesce(t.peak_memory_mb, d.peak_memory_mb),
-    cpu_seconds = coalesce(t.cpu_seconds, d.cpu_seconds)
-  from json_to_recordset($1::json) as t (
-    dispatch_id text, started boolean, lines integer, late_lines integer, peak_memory_mb float8, cpu_seconds float8
+  with told as (
+    update dispatches d
+    set
+      seen_at = now(),
+      started_at = case when t.started then coalesce(d.started_at, now()) else d.started_at end,
+      logs_received = d.logs_received + t.lines,
+      late_lines = d.late_lines + t.late_lines,
+      peak_memory_mb = coalesce(t.peak_memory_mb, d.peak_memory_mb),
+      cpu_seconds = coalesce(t.cpu_seconds, d.cpu_seconds),
+      closed_at = case when t.close_reason is null then d.closed_at else now() end,
+      close_reason = coalesce(t.close_reason, d.close_reason)
+    from json_to_recordset($1::json) as t (
+      dispatch_id text, started boolean, lines integer, late_lines integer, peak_memory_mb float8, cpu_seconds float8,
+      close_reason text
+    )
+    where d.dispatch_id = t.dispatch_id and (t.close_reason is null or d.closed_at is null)
+    returning d.dispatch_id, d.job_id, t.close_reason
   )
-  where d.dispatch_id = t.dispatch_id`,
+  insert into events (kind, job_id, batch_id, owner, payload)
+  select
+    'job.dispatch_closed', t.job_id, j.batch_id, j.owner,
+    json_build_object('dispatch_id', t.dispatch_id, 'close_reason', t.close_reason)::text
+  from told t
+  join jobs j on j.job_id = t.job_id
+  where t.close_reason is not null
+  order by t.dispatch_id`,
 );
 
 export interface DispatchNote {
@@ -428,8 +444,11 @@ export interface DispatchNote {
   readonly late_lines: number;
   readonly peak_memory_mb: number | null;
   readonly cpu_seconds: number | null;
+  /** Of an open one: it is closed with this. */
+  readonly close_reason: CloseReason | null;
 }
 
+/** In the order given; the dispatches are locked by their caller. */
 export async function noteReports(tx: Queryable, notes: readonly DispatchNote[]): Promise<void> {
   if (notes.length > 0) await tx.query(noteDispatchReports, [JSON.stringify(notes)]);
 }
