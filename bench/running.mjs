@@ -12,8 +12,8 @@ const execute = promisify(execFile);
 const JOBS = 1000;
 const SLOTS = 8;
 const RUNS = 5;
-/** Each look at the batch is work for the server that is measured. */
-const POLL_MS = 50;
+/** Each look at the batch is work for the server that is measured: few while much is left, many near the end. */
+const POLL_MS = { least: 20, most: 500 };
 
 export async function measureRunning() {
   const server = await openServer(SLOTS);
@@ -41,11 +41,14 @@ export async function measureRunning() {
 async function runBatch(client, count) {
   const jobs = Array.from({ length: count }, () => ({ method: 'bench.true' }));
   const { batch_id: batchId } = await client.call('submitBatch', { jobs });
+  const begun = performance.now();
   for (;;) {
     const { state, counts } = await client.call('getBatch', { batch_id: batchId });
     if (counts.error === count) return;
     if (state === 'completed' || state === 'terminated') throw new Error(`the batch ended as ${state}`);
-    await new Promise((done) => setTimeout(done, POLL_MS));
+    const left = ((performance.now() - begun) * (count - counts.error)) / Math.max(1, counts.error);
+    const pause = Math.max(POLL_MS.least, Math.min(POLL_MS.most, left / 2));
+    await new Promise((done) => setTimeout(done, pause));
   }
 }
 
