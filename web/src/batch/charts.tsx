@@ -111,7 +111,15 @@ interface PlotProps {
 }
 
 const HEIGHT = 180;
-const clock = new Intl.DateTimeFormat(undefined, { timeStyle: 'medium', hour12: false });
+const TIME = { hour: '2-digit', minute: '2-digit', second: '2-digit', hour12: false } as const;
+const clock = new Intl.DateTimeFormat(undefined, TIME);
+/** A batch may be over within a second. */
+const fineClock = new Intl.DateTimeFormat(undefined, { ...TIME, fractionalSecondDigits: 2 });
+
+function timesOf(splits: readonly number[]): string[] {
+  const [first = 0, second = 1] = splits;
+  return splits.map((at) => (second - first < 1 ? fineClock : clock).format(at * 1000));
+}
 
 function Plot({ data, labels }: PlotProps) {
   const { ref: box, width } = useElementSize();
@@ -152,7 +160,7 @@ function Plot({ data, labels }: PlotProps) {
                   values: (_, splits) => splits.map((at) => labels[at] ?? ''),
                   splits: () => [...(data[0] ?? [])] as number[],
                 }
-              : { space: 90, values: (_, splits) => splits.map((at) => clock.format(at * 1000)) }),
+              : { space: 90, values: (_, splits) => timesOf(splits) }),
           },
           {
             stroke: ink,

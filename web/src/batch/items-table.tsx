@@ -60,24 +60,34 @@ const COLS: readonly Col<BatchItem>[] = [
     by: durationOf,
     cell: (row) => <Duration row={row} />,
   },
-  {
-    id: 'version',
-    head: 'App version',
-    width: '10.5rem',
-    wide: 'very',
-    by: (row) => `${row.method}@${row.commit}`,
-    cell: (row) => <Version row={row} />,
-  },
 ];
+
+/** Where all run one method the page's head names it, and the room is the errors'. */
+const COMMIT: Col<BatchItem> = {
+  id: 'version',
+  head: 'App version',
+  width: '6.5rem',
+  wide: 'very',
+  by: versionOf,
+  cell: (row) => <code title={versionOf(row)}>{shortCommit(row.commit)}</code>,
+};
+const METHOD_AND_COMMIT: Col<BatchItem> = {
+  ...COMMIT,
+  width: '10.5rem',
+  cell: (row) => <code title={versionOf(row)}>{`${row.method}@${shortCommit(row.commit)}`}</code>,
+};
+const COLS_OF_ONE_METHOD = [...COLS, COMMIT];
+const COLS_OF_SEVERAL = [...COLS, METHOD_AND_COMMIT];
 
 export function ItemsTable(props: Props) {
   const { rows, sort = 'state', onSort } = props;
   const sorting = useMemo(() => ({ id: sort.replace(/^-/, ''), desc: sort.startsWith('-') }), [sort]);
+  const isOneMethod = useMemo(() => rows.every((row) => row.method === rows[0]?.method), [rows]);
   return (
     <DataTable
       label="items of the batch"
       rows={rows}
-      cols={COLS}
+      cols={isOneMethod ? COLS_OF_ONE_METHOD : COLS_OF_SEVERAL}
       idOf={rootOf}
       nameOf={nameOf}
       sorting={sorting}
@@ -147,8 +157,8 @@ function Ended({ row }: { row: BatchItem }) {
   return <span title={`ended ${exactTime(row.finished_at as string)}`}>{durationText(durationOf(row) ?? 0)}</span>;
 }
 
-function Version({ row }: { row: BatchItem }) {
-  return <code title={`${row.method}@${row.commit}`}>{`${row.method}@${shortCommit(row.commit)}`}</code>;
+function versionOf(row: BatchItem): string {
+  return `${row.method}@${row.commit}`;
 }
 
 function Nothing({ total, loading, onClearFilter }: Props) {

@@ -7,7 +7,7 @@ export function NotFound() {
       <Title order={1} className="visually-hidden">
         No such page
       </Title>
-      <EmptyState title="There is no such page" description="The address may have been cut short.">
+      <EmptyState mt="20vh" title="There is no such page" description="The address may have been cut short.">
         <Link to="/">All batches</Link>
       </EmptyState>
     </>
