@@ -24,6 +24,8 @@ export interface Plan {
 export async function recordHistory(door: Door, plan: Plan): Promise<Call[][]> {
   const lineages = await Promise.all(Array.from({ length: plan.lineages }, async () => [await door.submit()]));
   const histories: Call[][] = lineages.map(() => []);
+  // of this record only: another one may be made of the same database
+  const [record] = lineages.flat();
   let clock = 0;
   const client = async (client: number) => {
     for (let turn = 0; turn < plan.calls; turn += 1) {
@@ -32,7 +34,7 @@ export async function recordHistory(door: Door, plan: Plan): Promise<Call[][]> {
       const number = Math.floor(plan.chance() * ids.length);
       const asked = choose(plan.chance(), number);
       const from = clock++;
-      const told = await ask(door, asked, ids, number, `${client}-${turn}`);
+      const told = await ask(door, asked, ids, number, `${record}-${client}-${turn}`);
       histories[at]?.push({ client, asked, answer: told ?? null, from, to: told == null ? Infinity : clock++ });
       await plan.pause();
     }

@@ -13,7 +13,7 @@ import { until } from '../support/until.js';
 import { type Door, recordHistory, refusalAnswer, statusAnswer } from './clients.js';
 import { type Answer, canBeOrdered } from './model.js';
 
-const KILLS = 8;
+const SECONDS_OF_KILLS = 30;
 const PATIENCE_SECONDS = 180;
 
 /** Jobs wait for workers that are not ours: only the clients end them. */
@@ -140,18 +140,21 @@ describe.each(STORES)('on %s', (store) => {
       await replicas.insist('the app', ({ client }) =>
         client.call('addApp', { repository: repository.path, tag: 'release' }),
       );
-      let kills = 0;
       const chance = random(99);
+      let kills = 0;
+      let isOver = false;
       const killing = (async () => {
-        while (kills < KILLS) {
+        for (const end = performance.now() + SECONDS_OF_KILLS * 1000; performance.now() < end; kills += 1) {
           await sleep(200 + chance() * 800);
           await replicas.killOne(chance());
-          kills += 1;
         }
+        isOver = true;
       })();
       const pause = () => sleep(chance() * 150);
       const plan = { clients: 16, lineages: 4, calls: 14, chance: random(7), pause };
-      const histories = await recordHistory(doorOf(replicas), plan);
+      const histories = [];
+      do histories.push(...(await recordHistory(doorOf(replicas), plan)));
+      while (!isOver);
       await killing;
       const calls = histories.flat();
       const unanswered = calls.filter((call) => call.answer === null).length;
