@@ -1,4 +1,7 @@
-/** `npm run build`: dist/ from src/, dist/web from web/, and the prepared data directory that makes a first start short. */
+/**
+ * `npm run build`: dist/ from src/, the program of a cluster's nodes in one file, dist/web from web/, and the prepared data
+ * directory that makes a first start short.
+ */
 import { spawnSync } from 'node:child_process';
 import { chmodSync, existsSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
@@ -21,6 +24,7 @@ const pages = run(
   '--logLevel',
   'warn',
 );
+const bundled = compiled && run(join('scripts', 'bundle-task.mjs'));
 
 const program = join(root, 'dist', 'cli', 'main.js');
 if (existsSync(program)) chmodSync(program, 0o755);
@@ -30,5 +34,5 @@ let prepared = true;
 if (existsSync(join(root, template))) prepared = run(template);
 else console.error(`build: no ${template}; a first start will take a few seconds longer`);
 
-if (compiled && pages && prepared) recordBuild(hash);
+if (compiled && bundled && pages && prepared) recordBuild(hash);
 else process.exitCode = 1;

@@ -9,9 +9,10 @@ import type { Actor } from '../engine/engine.js';
 import type { HttpApp } from './app.js';
 import { readBody } from './body.js';
 import { checkParams, counted } from './call.js';
+import { mountCheckouts } from './checkouts.js';
 import type { ApiDeps } from './deps.js';
 import { docsPage } from './docs-page.js';
-import { toTold } from './failure.js';
+import { failed } from './failed.js';
 import { eventFilter, restHandlers } from './handlers-rest.js';
 import { actorOf, bearerOf } from './identity.js';
 import { openApiDocument } from './openapi.js';
@@ -32,6 +33,7 @@ export function mountRest(http: HttpApp, deps: ApiDeps, streams: Streams): void 
   const document = JSON.stringify(openApiDocument(deps.version));
   http.get(`${PREFIX}/openapi.json`, (c) => jsonReply(c.req.header('accept-encoding'), 200, document));
   http.get(`${PREFIX}/docs`, (c) => c.html(docsPage(deps.version)));
+  mountCheckouts(http, deps);
   const routes = restRoutes();
   for (const route of routes) {
     http.on(route.binding.method, honoPath(route.binding), (c) => answer(c, deps, streams, route));
@@ -77,14 +79,6 @@ async function callerOf(c: Context, deps: ApiDeps, { permission }: Route, asAdmi
   if (permission !== 'user') return NOBODY;
   const token = bearerOf(c.req.header('authorization')) ?? sessionTokenOf(c, deps.sessions);
   return actorOf(deps, token, asAdmin);
-}
-
-function failed(c: Context, deps: ApiDeps, thrown: unknown, headers: Record<string, string> = {}): Promise<Response> {
-  const { error } = toTold(thrown, deps.log, `${c.req.method} ${c.req.path}`);
-  const { code, message, details } = error;
-  const text = JSON.stringify({ error: { code, message, ...(details !== undefined && { details }) } });
-  const all = error.code === 'UNAUTHENTICATED' ? { ...headers, 'www-authenticate': 'Bearer' } : headers;
-  return jsonReply(c.req.header('accept-encoding'), error.http, text, all);
 }
 
 function methodNotAllowed(method: string, allowed: readonly string[]): RepriseError {

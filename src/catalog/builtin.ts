@@ -4,6 +4,7 @@ import { RepriseError } from '../contract/errors.js';
 import type { AppAdded, AppDetail, AppView, MethodView } from '../contract/schemas.js';
 import type { Db } from '../store/db.js';
 import { type AddRequest, addApp } from './add.js';
+import { type Archives, createArchives } from './archives.js';
 import { type Bundles, createBundles, NO_BUNDLES } from './bundles.js';
 import type { Catalog, Execution, Resolution } from './catalog.js';
 import { createKeyedQueue } from './keyed-queue.js';
@@ -42,9 +43,11 @@ export function createBuiltinCatalog({ db, appsDir, shared = false, log }: Built
   const basis = { db, mirrors: createMirrors(appsDir), queue: createKeyedQueue(), log };
   const bundles = shared ? createBundles(basis) : NO_BUNDLES;
   const parts = { ...basis, manifests: createManifests(db), bundles };
+  const archives = createArchives();
   return {
     resolve: async (requests) => (await findMethods(parts, requests)).map(resolutionOf),
     executions: (jobs) => executions(parts, jobs),
+    archive: (job) => archive(parts, archives, job),
     addApp: (request, user) => addApp(parts, request, user),
     moveTag: (module, tag, commit, user) => versions.moveTag(db, module, tag, commit, user),
     withdraw: (commit, module, reason, user) => versions.withdraw(db, commit, module, reason, user),
@@ -96,4 +99,13 @@ async function executions(
     if (declared === undefined) throw new RepriseError('INTERNAL', `the record has no ${method} at commit ${commit}`);
     return { module, commit, repository: mirrors.pathOf(module), command: declared.command, env: declared.env };
   });
+}
+
+async function archive(
+  parts: Parameters<typeof executions>[0],
+  archives: Archives,
+  job: { method: string; commit: string },
+) {
+  const [execution] = await executions(parts, [job]);
+  return archives.open((execution as Execution).repository, job.commit);
 }

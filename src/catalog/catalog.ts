@@ -1,4 +1,5 @@
 /** The seam to the catalog of apps. `test/conformance/catalog.ts` runs on every implementation. */
+import type { Readable } from 'node:stream';
 import type { SchedulerOptions } from '../contract/settings.js';
 
 /** `module.method` at `version`: a tag, a commit, or undefined for `release`. */
@@ -48,4 +49,9 @@ export interface Catalog {
   resolve(requests: readonly MethodRequest[]): Promise<Resolution[]>;
   /** For starting recorded jobs; answers in the order given. */
   executions(jobs: readonly { method: string; commit: string }[]): Promise<Execution[]>;
+  /**
+   * The files that a recorded job's commit has, as a tar stream, for machines that can not see the mirror. To be read to its
+   * end or destroyed; destroyed with an error if it could not be completed.
+   */
+  archive(job: { method: string; commit: string }): Promise<Readable>;
 }

@@ -3,6 +3,7 @@
  * transport but the one the address was checked for. Bounded in time and output; killed with all its children.
  */
 import { spawn } from 'node:child_process';
+import { PassThrough, type Readable } from 'node:stream';
 
 export interface GitOptions {
   /** What git may open: `none` for reading our own mirrors. */
@@ -75,12 +76,7 @@ const SETTINGS = [
 /** Standard output of `git …args`; throws GitFailure. */
 export function runGit(args: readonly string[], options: GitOptions = {}): Promise<string> {
   return new Promise((resolve, reject) => {
-    const child = spawn('git', [...SETTINGS, ...args], {
-      // its own group, so that a transport that hangs ends with it
-      detached: true,
-      env: environment(options.transport ?? 'none'),
-      stdio: ['pipe', 'pipe', 'pipe'],
-    });
+    const child = spawnGit(args, options.transport ?? 'none');
     const { maxBytes = 64 * MEGABYTE, timeoutMs = 60 * SECOND } = options;
     const output: Buffer[] = [];
     let size = 0;
@@ -113,6 +109,45 @@ export function runGit(args: readonly string[], options: GitOptions = {}): Promi
     child.stdin.on('error', () => {});
     child.stdin.end(options.input ?? '');
   });
+}
+
+function spawnGit(args: readonly string[], transport: NonNullable<GitOptions['transport']>) {
+  return spawn('git', [...SETTINGS, ...args], {
+    // its own group, so that a transport that hangs ends with it
+    detached: true,
+    env: environment(transport),
+    stdio: ['pipe', 'pipe', 'pipe'],
+  });
+}
+
+/**
+ * Standard output of a git that only reads mirrors, as it comes. Ends when git ended well; else it is destroyed with a
+ * GitFailure. Whoever destroys it ends git.
+ */
+export function streamGit(args: readonly string[], timeoutMs = 30 * 60 * SECOND): Readable {
+  const child = spawnGit(args, 'none');
+  const output = new PassThrough();
+  const fail = (failure: GitFailure) => output.destroy(failure);
+  const timer = setTimeout(
+    () => fail(new GitFailure('timeout', `it took longer than ${timeoutMs / SECOND} s`)),
+    timeoutMs,
+  );
+  let complaint = '';
+  child.stderr.on('data', (chunk: Buffer) => {
+    complaint = (complaint + chunk.toString('utf8')).slice(-MOST_STDERR);
+  });
+  // told to whoever reads it; nobody may do so yet
+  output.on('error', () => {});
+  child.stdout.pipe(output, { end: false });
+  child.once('error', (error) => fail(new GitFailure('not-started', error.message)));
+  child.once('close', (code) => (code === 0 ? output.end() : fail(new GitFailure('exit', complaint))));
+  output.once('close', () => {
+    clearTimeout(timer);
+    if (child.exitCode === null && child.signalCode === null) killGroup(child.pid);
+    child.stdout.destroy();
+  });
+  child.stdin.end();
+  return output;
 }
 
 function killGroup(pid: number | undefined): void {

@@ -44,10 +44,16 @@ export function createKbaseCatalog({ http, url, now }: KbaseCatalogOptions): Cat
     resolve: (requests) => resolve(asked, requests),
     async executions(jobs) {
       if (jobs.length === 0) return [];
-      throw new RepriseError('INTERNAL', "jobs of KBase's Catalog are run by its own job runner, not by ours");
+      throw notOurs();
+    },
+    async archive() {
+      throw notOurs();
     },
   };
 }
+
+const notOurs = () =>
+  new RepriseError('INTERNAL', "jobs of KBase's Catalog are run by its own job runner, not by ours");
 
 interface Asked {
   readonly http: Http;

@@ -30,8 +30,13 @@ export type FinishReport = Static<typeof FinishReport>;
 /** Parts are carried out in this order: start, logs, finish, gone. None = a heartbeat. */
 export const WorkerReport = Type.Object({
   token: Type.String(),
-  /** Records the start. Nothing may be spawned before the answer said `ok`. Repeating it for the same dispatch is ok. */
-  start: Type.Optional(Type.Object({ host: Type.String() })),
+  /**
+   * Records the start. Nothing may be spawned before the answer said `ok`. Repeating it for the same dispatch is ok, but by
+   * the process that started it: `run`, a random text of each process, tells them apart where a scheduler may start two.
+   */
+  start: Type.Optional(
+    Type.Object({ host: Type.String(), run: Type.Optional(Type.String({ minLength: 1, maxLength: 100 })) }),
+  ),
   /** `first` = how many lines of this dispatch were sent before; what the server already has is skipped. */
   logs: Type.Optional(Type.Object({ first: Type.Integer({ minimum: 0 }), lines: Type.Array(LogLine) })),
   /** Records the end. Repeating it is ok; after a cancel it only records usage. */
@@ -81,6 +86,3 @@ export type WorkerReports = Static<typeof WorkerReports>;
 /** In the order of the reports. */
 export const WorkerAnswers = Type.Object({ answers: Type.Array(WorkerAnswer) });
 export type WorkerAnswers = Static<typeof WorkerAnswers>;
-
-/** `POST` here, no Authorization header: each report carries its token. */
-export const WORKER_REPORTS_PATH = '/api/v1/worker/reports';

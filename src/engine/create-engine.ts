@@ -1,6 +1,7 @@
 /** The engine: each operation is one function over the context. */
 import { abandon } from './abandon.js';
 import { cancel } from './cancel.js';
+import { checkout } from './checkout.js';
 import type { Context } from './context.js';
 import type { Engine } from './engine.js';
 import { endHeldJob } from './held.js';
@@ -52,5 +53,6 @@ export function createEngine(ctx: Context): Engine {
     addLogs: (actor, jobId, lines) => addLogs(ctx, actor, jobId, lines),
     countLog: (actor, jobId) => countLog(ctx, actor, jobId),
     report: (reports) => report(ctx, reports),
+    checkout: (token, commit) => checkout(ctx, token, commit),
   };
 }

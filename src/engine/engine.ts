@@ -2,6 +2,7 @@
  * The domain, as every transport sees it. Start reading at `submit.ts`. Errors that concern a whole call are thrown as
  * `RepriseError`; verdicts on single items are part of the answer.
  */
+import type { Readable } from 'node:stream';
 import type { RawJson } from '../contract/raw-json.js';
 import type {
   BatchItem,
@@ -304,4 +305,6 @@ export interface Engine {
   countLog(actor: Actor, jobId: string): Promise<number | null>;
   /** Runners: each report is judged by its own token. */
   report(reports: readonly WorkerReport[]): Promise<WorkerAnswer[]>;
+  /** Runners: the files of the commit that the dispatch of this token runs, as tar; to be read to the end or destroyed. */
+  checkout(token: string, commit: string): Promise<Readable>;
 }

@@ -34,6 +34,7 @@ function lateLines(dispatchId: string, lines: number) {
   return {
     dispatch_id: dispatchId,
     started: false,
+    run_id: null,
     lines: 0,
     late_lines: lines,
     peak_memory_mb: null,

@@ -5,6 +5,8 @@
  * | part   | dispatch open, job not ended    | dispatch open, job ended | dispatch closed          |
  * | ------ | ------------------------------- | ------------------------ | ------------------------ |
  * | start  | recorded, once; answers the job | refused                  | refused                  |
+ * |  again | the same process: as before     | refused                  | refused                  |
+ * |        | another process: refused        |                          |                          |
  * | logs   | stored from what is missing     | the same                 | stored, marked late      |
  * | finish | recorded                        | only its usage           | refused                  |
  * | gone   | see `endOfGone`                 | closes the dispatch      | nothing                  |
@@ -32,6 +34,7 @@ interface Reported {
   status: Status;
   closed: boolean;
   started: boolean;
+  runId: string | null;
   received: number;
   refusal: { code: string; message: string } | null;
   close: CloseReason | null;
@@ -102,6 +105,7 @@ function asReported(index: number, { dispatchId, parts }: Named, rows: ReadonlyM
     status: row.status,
     closed: row.closed_at !== null,
     started: row.started_at !== null,
+    runId: row.run_id,
     received: row.logs_received,
     refusal: null,
     close: null,
@@ -116,6 +120,7 @@ function afterwards(item: Reported): ReportedDispatchRow {
     ...item.row,
     status: item.status,
     started_at: item.started ? (item.row.started_at ?? now) : null,
+    run_id: item.runId,
     closed_at: item.closed || item.close !== null ? (item.row.closed_at ?? now) : null,
     logs_received: item.received,
   };
@@ -134,6 +139,7 @@ async function carryOutRound(tx: Queryable, items: readonly Reported[]): Promise
     items.map((item) => ({
       dispatch_id: item.row.dispatch_id,
       started: item.started,
+      run_id: item.runId,
       lines: lines.get(item) ?? 0,
       late_lines: item.closed ? (lines.get(item) ?? 0) : 0,
       peak_memory_mb: item.parts.finish?.peak_memory_mb ?? null,
@@ -150,7 +156,7 @@ function passed(part: keyof Parts, point: FaultPoint, items: readonly (Reported 
 }
 
 async function recordStarts(tx: Queryable, items: readonly Reported[]): Promise<void> {
-  const asked = items.filter((item) => item.parts.start !== undefined);
+  const asked = items.filter((item) => item.parts.start !== undefined && !isOfAnother(item));
   startOthers(asked.filter((item) => !item.row.own_runner));
   const own = asked.filter((item) => item.row.own_runner);
   const fresh = own.filter((item) => !item.closed && !item.started);
@@ -165,7 +171,7 @@ async function recordStarts(tx: Queryable, items: readonly Reported[]): Promise<
   );
   for (const item of own) {
     if (won.has(item.row.job_id) && fresh.includes(item)) {
-      item.started = true;
+      begin(item);
       item.status = 'running';
     } else if (item.closed || !item.started || isTerminal(item.status)) item.refusal = notStarted(item);
   }
@@ -176,8 +182,21 @@ function startOthers(asked: readonly Reported[]): void {
   for (const item of asked) {
     const isStartable = !isTerminal(item.status) && (item.started || item.status !== 'running');
     if (item.closed || !isStartable) item.refusal = notStarted(item);
-    else item.started = true;
+    else begin(item);
   }
+}
+
+function begin(item: Reported): void {
+  if (!item.started) item.runId = item.parts.start?.run ?? null;
+  item.started = true;
+}
+
+/** A scheduler ran the task again. The first process may live, and its word counts; this one is told to do nothing. */
+function isOfAnother(item: Reported): boolean {
+  if (!item.started || item.runId === (item.parts.start?.run ?? null)) return false;
+  const message = `job ${item.row.job_id} can not be started: this dispatch was started by another process`;
+  item.refusal = { code: 'CONFLICT', message };
+  return true;
 }
 
 function notStarted(item: Reported) {

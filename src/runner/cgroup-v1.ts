@@ -76,7 +76,8 @@ class V1 implements Cgroups {
   close(): void {
     for (const run of this.#spare.splice(0)) run.close();
     for (const base of this.bases) {
-      tryWrite(join(base, '..'), 'tasks', '0');
+      // threads that were made while this one was in there are in there too
+      tryWrite(join(base, '..'), 'cgroup.procs', '0');
       for (const name of childrenOf(base)) tryRemove(join(base, name));
       tryRemove(base);
     }

@@ -11,6 +11,7 @@
 import { spawnSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { childrenOf, pidsIn, tryRemove } from './cgroup-files.js';
 import { openV1 } from './cgroup-v1.js';
 import { openV2 } from './cgroup-v2.js';
 
@@ -88,13 +89,53 @@ function candidates(name: string): (() => Cgroups)[] {
   ];
 }
 
-function placesOf(isIt: (type: string, options: readonly string[]) => boolean, controller: string): string[] {
+/** The cgroups that this process is in; null where there is none, or it can not be seen from here. */
+export function ownCgroups(): { v2: string | null; memory: string | null; cpu: string | null } {
+  const [v2 = null] = placesOf((type) => type === 'cgroup2', '', false);
+  const [memory = null] = placesOf((type, options) => type === 'cgroup' && options.includes('memory'), 'memory', false);
+  const [cpu = null] = placesOf((type, options) => type === 'cgroup' && options.includes('cpuacct'), 'cpuacct', false);
+  return { v2, memory, cpu };
+}
+
+/**
+ * For a single run, within the cgroup that this process is in and never beside it: a scheduler finds its processes by that.
+ * Null: none can be made, or the scheduler limits us by its own. Nothing is tried that costs a process. With version 2 there
+ * is none: only who leaves its cgroup may give memory to those within.
+ */
+export function openWithin(name: string): Cgroups | null {
+  const { memory, cpu } = ownCgroups();
+  if (memory === null || OF_A_SCHEDULER.test(memory)) return null;
+  try {
+    return openV1(join(memory, name), cpu === null ? null : join(cpu, name));
+  } catch {
+    return null;
+  }
+}
+const OF_A_SCHEDULER = /slurm/;
+
+/** What a process that died had opened by that name, with those who are in it. */
+export function foundWithin(name: string): Cgroup[] {
+  const { memory, cpu } = ownCgroups();
+  const bases = [memory, cpu].filter((place) => place !== null).map((place) => join(place, name));
+  const runs = bases.flatMap((base) => childrenOf(base).map((run) => join(base, run)));
+  if (!bases.some(existsSync)) return [];
+  const release = () => {
+    for (const place of [...runs, ...bases]) tryRemove(place);
+  };
+  return [{ ...NO_CGROUP, isReal: true, pids: () => runs.flatMap(pidsIn), release }];
+}
+
+function placesOf(
+  isIt: (type: string, options: readonly string[]) => boolean,
+  controller: string,
+  orRoot = true,
+): string[] {
   const mounts = linesOf('/proc/self/mounts').map((line) => line.split(' '));
   const mount = mounts.find(([, , type = '', options = '']) => isIt(type, options.split(',')))?.[1];
   if (mount === undefined) return [];
   const mine = linesOf('/proc/self/cgroup').map((line) => line.split(':'));
   const own = mine.find(([, controllers = '']) => controllers.split(',').includes(controller))?.[2] ?? '/';
-  return [...new Set([join(mount, own), join(mount, '/')])].filter(existsSync);
+  return [...new Set([join(mount, own), ...(orRoot ? [join(mount, '/')] : [])])].filter(existsSync);
 }
 
 function tried(cgroups: Cgroups): Cgroups {

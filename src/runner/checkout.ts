@@ -49,8 +49,10 @@ export function createCheckouts(directory: string): Checkouts {
   };
 }
 
+export const isCommit = (text: string): boolean => COMMIT.test(text);
+
 /** Its time says when it was used last, a day exact. */
-function isThere(place: string): boolean {
+export function isThere(place: string): boolean {
   const found = statSync(place, { throwIfNoEntry: false });
   if (found === undefined) return false;
   if (Date.now() - found.mtimeMs > TOUCH_MS) utimesSync(place, new Date(), new Date());
@@ -58,7 +60,7 @@ function isThere(place: string): boolean {
 }
 
 async function makeCheckout(directory: string, repository: string, commit: string): Promise<void> {
-  if (!COMMIT.test(commit)) throw new Error(`${commit} is not a full commit hash`);
+  if (!isCommit(commit)) throw new Error(`${commit} is not a full commit hash`);
   const draft = join(directory, DRAFT + randomBytes(8).toString('hex'));
   const index = `${draft}.index`;
   try {
@@ -100,7 +102,7 @@ async function runGit(repository: string, tree: string, index: string, args: rea
   }
 }
 
-async function makeReadOnly(directory: string): Promise<void> {
+export async function makeReadOnly(directory: string): Promise<void> {
   for (const entry of await readdir(directory, { withFileTypes: true })) {
     const path = join(directory, entry.name);
     if (entry.isDirectory()) await makeReadOnly(path);
@@ -110,7 +112,7 @@ async function makeReadOnly(directory: string): Promise<void> {
 }
 
 /** The files of a read-only directory can be removed only when it is writable again. */
-async function removeReadOnly(place: string): Promise<void> {
+export async function removeReadOnly(place: string): Promise<void> {
   const found = await stat(place).catch(() => null);
   if (found?.isDirectory() === true) await makeWritable(place);
   await rm(place, { recursive: true, force: true });

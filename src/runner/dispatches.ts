@@ -1,14 +1,13 @@
 /** The dispatches of this host, from their submission until the server knows that they are gone. */
 import type { HostCapacity, HostSubmission, HostVerdict } from '../contract/host.js';
-import type { FinishReport } from '../contract/worker.js';
 import { fault } from '../faults.js';
 import type { Journal, OpenEntry } from './journal.js';
 import { Line, type Size } from './line.js';
-import { LogSpool } from './log-spool.js';
-import { removeSpoolsExcept, spoolOfOrphan } from './orphans.js';
-import type { Channel, Reporter } from './reporter.js';
-import { type Machine, run } from './run.js';
-import { startTimeOf } from './tree.js';
+import type { LogSpool } from './log-spool.js';
+import { openFor, removeSpoolsExcept, spoolOfOrphan } from './orphans.js';
+import type { Reporter } from './reporter.js';
+import type { Machine } from './run.js';
+import { runDispatch } from './run-dispatch.js';
 
 export interface DispatchesOptions {
   readonly machine: Machine;
@@ -109,44 +108,31 @@ export class Dispatches {
       const known: Known = { cancel: new AbortController(), state: 'running' };
       this.#known.set(id, known);
       const spool = spoolOfOrphan(this.options.spoolDirectory, entry);
-      const channel = this.options.reporter.open({ token, spool, onDrained: () => {}, onCanceled: () => {} });
-      if (entry.ended !== null) channel.finish(entry.ended.finish);
+      const channel = openFor(this.options.reporter, token, spool);
+      if (entry.ended?.finish) channel.finish(entry.ended.finish);
       void this.#close(id, spool, channel.gone());
     }
   }
 
   async #run(one: HostSubmission, known: Known): Promise<void> {
-    const { machine, reporter, spoolDirectory } = this.options;
-    const id = one.dispatchId;
-    const spool = new LogSpool(spoolDirectory, id);
-    const drained = new Drained(spool);
-    const channel: Channel = reporter.open({
-      token: one.token,
-      spool,
-      onDrained: () => drained.check(),
-      onCanceled: () => known.cancel.abort(),
-    });
-    const place = this.#line.join(one);
-    const gone = run(machine, {
-      id,
-      channel,
-      spool,
-      canceled: known.cancel.signal,
-      whenDrained: (then) => drained.wait(then),
-      turn: place.turn,
-      slot: () => place.slot(),
-      freeSlot: () => place.leave(),
-      onStarted: (pid) => {
-        fault('host.spawned');
-        known.state = 'running';
-        this.#note({ is: 'started', id, pid, startTime: startTimeOf(pid) });
+    const { spool, over } = runDispatch(
+      { id: one.dispatchId, token: one.token },
+      {
+        ...this.options,
+        place: this.#line.join(one),
+        cancel: known.cancel,
+        onSpawned: () => {
+          known.state = 'running';
+        },
+        note: (entry) => this.#note(entry),
+        // the journal sees to it that no dispatch runs twice here
+        hasLastWord: async () => true,
       },
-      onEnded: (finish: FinishReport) => this.#note({ is: 'ended', id, finish, ...spool.unspilled() }),
-    });
-    await this.#close(id, spool, gone);
+    );
+    await this.#close(one.dispatchId, spool, over);
   }
 
-  async #close(id: string, spool: LogSpool, gone: Promise<void>): Promise<void> {
+  async #close(id: string, spool: LogSpool, gone: Promise<unknown>): Promise<void> {
     try {
       await gone;
     } catch (error) {
@@ -169,21 +155,5 @@ export class Dispatches {
         this.options.machine.log('the journal could not be written', { entry: entry.is, dispatch: entry.id, error });
       },
     );
-  }
-}
-
-/** Wakes readers of pipes when half of what was too much has gone. */
-class Drained {
-  #waiting: (() => void)[] = [];
-  constructor(private readonly spool: LogSpool) {}
-
-  wait(then: () => void): void {
-    this.#waiting.push(then);
-    this.check();
-  }
-
-  check(): void {
-    if (this.spool.isFull) return;
-    for (const then of this.#waiting.splice(0)) then();
   }
 }

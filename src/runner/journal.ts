@@ -33,7 +33,8 @@ export interface Started {
 export interface Ended {
   readonly is: 'ended';
   readonly id: string;
-  readonly finish: FinishReport;
+  /** Null: somebody else knows how it ended, and only the lines are to be told. */
+  readonly finish: FinishReport | null;
   /** Lines the server has not confirmed; those that were spilled to a file are not here. */
   readonly first: number;
   readonly lines: readonly LogLine[];
@@ -111,7 +112,8 @@ export async function openJournal(file: string): Promise<Journal> {
   };
 }
 
-const lineOf = (entry: object) => `${JSON.stringify(entry)}\n`;
+export const HEAD = { version: VERSION };
+export const lineOf = (entry: object) => `${JSON.stringify(entry)}\n`;
 
 /** Half a group must not stay before the next one: its last line would be torn in the middle of the file. */
 async function appendSynced(handle: FileHandle, size: number, text: string): Promise<number> {
@@ -138,7 +140,7 @@ function note(into: Map<string, OpenEntry>, entry: Entry): void {
 }
 
 /** A torn last line was never answered: it is dropped. */
-function readJournal(file: string): Map<string, OpenEntry> {
+export function readJournal(file: string): Map<string, OpenEntry> {
   const into = new Map<string, OpenEntry>();
   if (!existsSync(file)) return into;
   const lines = readFileSync(file, 'utf8').split('\n');
@@ -157,7 +159,7 @@ function readJournal(file: string): Map<string, OpenEntry> {
 
 function textOf(opened: ReadonlyMap<string, OpenEntry>): string {
   const entries = [...opened.values()].flatMap(({ submitted, started, ended }) => [submitted, started, ended]);
-  return [{ version: VERSION }, ...entries.filter((entry) => entry !== null)].map(lineOf).join('');
+  return [HEAD, ...entries.filter((entry) => entry !== null)].map(lineOf).join('');
 }
 
 /** Killed anywhere here, the old file or the new one stands whole. */

@@ -4,10 +4,11 @@ import { join } from 'node:path';
 import type { Cgroups } from './cgroups.js';
 import type { OpenEntry } from './journal.js';
 import { LogSpool, SPOOL_LIMITS } from './log-spool.js';
+import type { Channel, Reporter } from './reporter.js';
 import { endTree, isAlive, readMarks, sendTo, startTimeOf, type Tree, treeOf } from './tree.js';
 
 /** Resolves when no process of these dispatches is left. Not with TERM first: nobody is there to hear what they say. */
-export async function endOrphans(cgroups: Cgroups, open: ReadonlyMap<string, OpenEntry>): Promise<void> {
+export async function endOrphans(cgroups: Pick<Cgroups, 'found'>, open: ReadonlyMap<string, OpenEntry>): Promise<void> {
   const marks = readMarks();
   const left = cgroups.found();
   await Promise.all([
@@ -48,4 +49,9 @@ export function removeSpoolsExcept(directory: string, open: ReadonlyMap<string, 
     const [id = ''] = file.split('-');
     if (!open.has(id)) rmSync(join(directory, file), { force: true });
   }
+}
+
+/** To say what a dead one had still to say. Nothing of it is left to be ended or held up. */
+export function openFor(reporter: Reporter, token: string, spool: LogSpool): Channel {
+  return reporter.open({ token, spool, onDrained: () => {}, onCanceled: () => {} });
 }

@@ -1,15 +1,11 @@
 /**
- * Everything the host has to say to the server, in one call at a time for all dispatches, so that many jobs share a
- * commit. What was not answered is said again: every part of a report may be repeated. Killed at any point, the journal
- * has what must still be said.
+ * Everything a host, or the task of a cluster, has to say to the server, in one call at a time for all dispatches, so that
+ * many jobs share a commit. What was not answered is said again: every part of a report may be repeated. Killed at any
+ * point, the journal has what must still be said.
  */
-import {
-  type FinishReport,
-  WORKER_REPORTS_PATH,
-  type WorkerAnswer,
-  type WorkerAnswers,
-  type WorkerReport,
-} from '../contract/worker.js';
+import type { FinishReport, WorkerAnswer, WorkerAnswers, WorkerReport } from '../contract/worker.js';
+import { WORKER_REPORTS_PATH } from '../contract/worker-paths.js';
+import { callServer, textOf } from './http-call.js';
 import type { LogSpool } from './log-spool.js';
 
 /** A call with lines waits this long for more, unless another call leaves. */
@@ -47,10 +43,16 @@ export interface Channel {
   finish(report: FinishReport): void;
   /** Resolves when the server knows that nothing of this dispatch is left. The channel is closed then. */
   gone(): Promise<void>;
+  /** Calls at once, and resolves with the next answer. */
+  ask(): Promise<WorkerAnswer>;
+  /** Resolves when the server has the lines that are in the spool. The channel is closed then, and the dispatch is not. */
+  leave(): Promise<void>;
 }
 
 export interface ChannelOptions {
   readonly token: string;
+  /** Of this process, where a scheduler may start two for one dispatch. */
+  readonly run?: string;
   readonly spool: LogSpool;
   /** The server has confirmed lines. */
   readonly onDrained: () => void;
@@ -63,6 +65,8 @@ interface State extends ChannelOptions {
   finish: FinishReport | null;
   finished: boolean;
   gone: (() => void) | null;
+  left: (() => void) | null;
+  asked: ((answer: WorkerAnswer) => void) | null;
   /** When it must be said at the latest; infinity for nothing to say. */
   due: number;
   heartbeatAt: number;
@@ -94,6 +98,8 @@ export class Reporter {
       finish: null,
       finished: false,
       gone: null,
+      left: null,
+      asked: null,
       due: Number.POSITIVE_INFINITY,
       heartbeatAt: this.options.now() + HEARTBEAT_MS,
     };
@@ -113,6 +119,18 @@ export class Reporter {
         new Promise((done) => {
           state.gone = done;
           this.#say(state, 0);
+        }),
+      ask: () =>
+        new Promise((done) => {
+          state.asked = done;
+          this.#say(state, 0);
+          this.retryNow();
+        }),
+      leave: () =>
+        new Promise((done) => {
+          state.left = done;
+          if (state.spool.isEmpty) this.#close(state);
+          else this.#say(state, 0);
         }),
     };
   }
@@ -226,13 +244,16 @@ export class Reporter {
       state.onDrained();
     }
     if (report.finish !== undefined) state.finished = true;
-    if (report.gone === true) this.#close(state);
+    state.asked?.(answer);
+    state.asked = null;
+    if (report.gone === true || (state.left !== null && state.spool.isEmpty)) this.#close(state);
     else this.#goOn(state, answer);
   }
 
   #goOn(state: State, answer: WorkerAnswer): void {
     if (answer.canceled && !state.finished && state.finish === null) state.onCanceled();
-    if (!state.spool.isEmpty) this.#say(state, state.spool.bytes > LINES_OF_ONE || state.finish ? 0 : LINES_WAIT_MS);
+    if (!state.spool.isEmpty)
+      this.#say(state, state.spool.bytes > LINES_OF_ONE || state.finish || state.left ? 0 : LINES_WAIT_MS);
     else if ((state.finish !== null && !state.finished) || state.gone !== null || state.start !== null)
       this.#say(state, 0);
   }
@@ -243,13 +264,16 @@ export class Reporter {
     state.start = null;
     state.spool.confirm(Number.POSITIVE_INFINITY);
     state.onDrained();
-    if (state.gone !== null) this.#close(state);
+    state.asked?.(answer);
+    state.asked = null;
+    if (state.gone !== null || state.left !== null) this.#close(state);
     else state.onCanceled();
   }
 
   #close(state: State): void {
     this.#channels.delete(state);
     state.gone?.();
+    state.left?.();
   }
 }
 
@@ -260,7 +284,7 @@ function partOf(state: State, host: string): Part {
   const gone = isAll && state.gone !== null;
   const report: WorkerReport = {
     token: state.token,
-    ...(state.start !== null && { start: { host } }),
+    ...(state.start !== null && { start: { host, ...(state.run !== undefined && { run: state.run }) } }),
     ...(logs !== null && { logs: { first: logs.first, lines: logs.lines } }),
     ...(finish !== null && { finish }),
     ...(gone && { gone }),
@@ -286,17 +310,16 @@ class RefusedCall extends Error {
 }
 
 async function post(url: string, reports: readonly WorkerReport[]): Promise<readonly WorkerAnswer[]> {
-  const answer = await fetch(url.replace(/\/+$/, '') + WORKER_REPORTS_PATH, {
+  const answer = await callServer(url.replace(/\/+$/, '') + WORKER_REPORTS_PATH, {
     method: 'POST',
     headers: { 'content-type': 'application/json' },
     body: JSON.stringify({ reports }),
-    signal: AbortSignal.timeout(CALL_TIMEOUT_MS),
+    silentMs: CALL_TIMEOUT_MS,
   });
-  const text = await answer.text();
-  if (!answer.ok) {
-    if (answer.status === 503 || answer.status === 502 || answer.status === 504) throw new Error(text.slice(0, 300));
-    throw new RefusedCall(answer.status, text);
-  }
+  const text = await textOf(answer);
+  const status = answer.statusCode ?? 0;
+  if (status === 503 || status === 502 || status === 504) throw new Error(text.slice(0, 300));
+  if (status !== 200) throw new RefusedCall(status, text);
   const { answers } = JSON.parse(text) as WorkerAnswers;
   if (answers?.length !== reports.length) throw new Error(`${url} does not answer as a Reprise server does`);
   return answers;

@@ -39,15 +39,24 @@ export interface Dispatch {
   slot(): Promise<void>;
   /** Nothing of it runs any more: another may have its slot. */
   freeSlot(): void;
+  /**
+   * Whether what is known here counts. False: the scheduler knows how this ended, or another process carries the dispatch
+   * out; then nothing but lines is said.
+   */
+  hasLastWord(end: End): Promise<boolean>;
   /** Noted for a successor. */
   onStarted(pid: number): void;
   onEnded(finish: FinishReport): void;
 }
 
-/** Resolves when the server knows that it is gone. */
-export async function run(machine: Machine, dispatch: Dispatch): Promise<void> {
-  const { finish, isGood } = await carryOut(machine, dispatch);
+/** Resolves when the server knows that it is gone, or has its lines where somebody else has the last word. */
+export async function run(machine: Machine, dispatch: Dispatch): Promise<'gone' | 'left'> {
+  const { end, finish } = await carryOut(machine, dispatch);
   dispatch.freeSlot();
+  if (!(await dispatch.hasLastWord(end))) {
+    await dispatch.channel.leave();
+    return 'left';
+  }
   if (finish !== null) {
     fault('host.ended');
     dispatch.onEnded(finish);
@@ -55,34 +64,39 @@ export async function run(machine: Machine, dispatch: Dispatch): Promise<void> {
   }
   await dispatch.channel.gone();
   // not before: until then the output is nowhere else for sure
-  if (isGood) machine.directories.remove(dispatch.id);
+  if (end === 'good') machine.directories.remove(dispatch.id);
+  return 'gone';
 }
+
+/** `good`: nobody will want to look into its working directory. `stopped`: before anything was spawned. */
+export type End = 'good' | 'failed' | 'stopped' | 'refused';
 
 interface Carried {
   /** Null: it never began, and there is nothing to tell but that. */
   readonly finish: FinishReport | null;
-  /** Nobody will want to look into its working directory. */
-  readonly isGood: boolean;
+  readonly end: End;
 }
-const NOTHING: Carried = { finish: null, isGood: false };
-const failed = (finish: FinishReport): Carried => ({ finish, isGood: false });
+const STOPPED: Carried = { finish: null, end: 'stopped' };
+const REFUSED: Carried = { finish: null, end: 'refused' };
+const failed = (finish: FinishReport): Carried => ({ finish, end: 'failed' });
 
 async function carryOut(machine: Machine, dispatch: Dispatch): Promise<Carried> {
   const job = await start(dispatch);
-  if (job === null) return NOTHING;
+  if ('end' in job) return job;
   fault('host.started');
   const checkout = await fetch(machine, job);
   if (typeof checkout !== 'string') return failed(checkout);
   await orCanceled(dispatch.canceled, dispatch.slot());
-  if (dispatch.canceled.aborted) return NOTHING;
+  if (dispatch.canceled.aborted) return STOPPED;
   return execute(machine, dispatch, job, checkout);
 }
 
-async function start({ canceled, channel, turn }: Dispatch): Promise<JobSpec | null> {
+async function start({ canceled, channel, turn }: Dispatch): Promise<JobSpec | Carried> {
   await orCanceled(canceled, turn);
-  if (canceled.aborted) return null;
-  const answer = await channel.start();
-  return answer.ok && answer.job !== undefined && !answer.canceled ? answer.job : null;
+  if (canceled.aborted) return STOPPED;
+  const { ok, job, canceled: isOver } = await channel.start();
+  if (!ok || job === undefined) return REFUSED;
+  return isOver ? STOPPED : job;
 }
 
 async function orCanceled(canceled: AbortSignal, waited: Promise<void>): Promise<void> {
@@ -146,7 +160,7 @@ function collect(machine: Machine, job: JobSpec, over: Over): Carried {
   const finish = isOther(job) ? outcomeOfOther(ran) : outcomeOf(ran);
   const isGood = isOther(job) ? over.exit.code === 0 : (finish.failure_class ?? null) === null;
   if (!isGood) machine.log('a job failed', { job: job.job_id, why: finish.error_message, directory: over.directory });
-  return { finish, isGood };
+  return { finish, end: isGood ? 'good' : 'failed' };
 }
 
 /** What the app asks for is its own fault; what the machine lacks is not. */

@@ -304,6 +304,19 @@ export async function findDispatchState(db: Queryable, dispatchId: string) {
   return (await db.query(selectDispatchState, [dispatchId]))[0];
 }
 
+const selectVersionOfOpenDispatch = statement<{ method: string; app_commit: string }>(
+  'select_version_of_open_dispatch',
+  `
+  select j.method, j.app_commit
+  from dispatches d
+  join jobs j on j.job_id = d.job_id
+  where d.dispatch_id = $1::text and d.closed_at is null`,
+);
+
+export async function findVersionOfOpenDispatch(db: Queryable, dispatchId: string) {
+  return (await db.query(selectVersionOfOpenDispatch, [dispatchId]))[0];
+}
+
 export interface DispatchRow {
   readonly dispatch_id: string;
   readonly dispatch_number: number;
@@ -349,6 +362,8 @@ export interface ReportedDispatchRow {
   readonly cpus: number;
   readonly memory_mb: number;
   readonly own_runner: boolean;
+  /** Of the process that started it. */
+  readonly run_id: string | null;
   readonly scheduler_id: string | null;
   readonly scheduler_options: string;
   readonly client_group: string | null;
@@ -362,7 +377,8 @@ const lockReportedDispatches = statement<ReportedDispatchRow>(
   'lock_reported_dispatches',
   `
   with locked as (
-    select d.dispatch_id, d.job_id, d.started_at, d.closed_at, d.logs_received, d.own_runner, d.scheduler_id
+    select
+      d.dispatch_id, d.job_id, d.started_at, d.closed_at, d.logs_received, d.own_runner, d.run_id, d.scheduler_id
     from dispatches d
     where d.dispatch_id = any($1::text[])
     order by d.dispatch_id
@@ -379,8 +395,8 @@ const lockReportedDispatches = statement<ReportedDispatchRow>(
   select
     d.dispatch_id, d.job_id, d.started_at, d.closed_at, d.logs_received, j.status, j.method, j.app_commit,
     case when d.started_at is null then i.params end as params,
-    j.timeout_ms, j.cpus, j.memory_mb, d.own_runner, d.scheduler_id, j.scheduler_options, j.client_group, j.batch_id,
-    j.parent_job_id, extract(epoch from now() - j.finished_at)::float8 as ended_for
+    j.timeout_ms, j.cpus, j.memory_mb, d.own_runner, d.run_id, d.scheduler_id, j.scheduler_options, j.client_group,
+    j.batch_id, j.parent_job_id, extract(epoch from now() - j.finished_at)::float8 as ended_for
   from locked d
   join held j on j.job_id = d.job_id
   join inputs i on i.input_id = j.input_id
@@ -414,6 +430,7 @@ const noteDispatchReports = statement(
     set
       seen_at = now(),
       started_at = case when t.started then coalesce(d.started_at, now()) else d.started_at end,
+      run_id = case when t.started and d.started_at is null then t.run_id else d.run_id end,
       logs_received = d.logs_received + t.lines,
       late_lines = d.late_lines + t.late_lines,
       peak_memory_mb = coalesce(t.peak_memory_mb, d.peak_memory_mb),
@@ -421,8 +438,8 @@ const noteDispatchReports = statement(
       closed_at = case when t.close_reason is null then d.closed_at else now() end,
       close_reason = coalesce(t.close_reason, d.close_reason)
     from json_to_recordset($1::json) as t (
-      dispatch_id text, started boolean, lines integer, late_lines integer, peak_memory_mb float8, cpu_seconds float8,
-      close_reason text
+      dispatch_id text, started boolean, run_id text, lines integer, late_lines integer, peak_memory_mb float8,
+      cpu_seconds float8, close_reason text
     )
     where d.dispatch_id = t.dispatch_id and (t.close_reason is null or d.closed_at is null)
     returning d.dispatch_id, d.job_id, t.close_reason
@@ -440,6 +457,8 @@ const noteDispatchReports = statement(
 export interface DispatchNote {
   readonly dispatch_id: string;
   readonly started: boolean;
+  /** Counts with the first start only. */
+  readonly run_id: string | null;
   readonly lines: number;
   readonly late_lines: number;
   readonly peak_memory_mb: number | null;

@@ -39,6 +39,24 @@ describe('a start', () => {
     expect(await one(start)).toMatchObject(expected);
   });
 
+  it('by another process than the one that started it is refused, and changes nothing', async () => {
+    const by = (run: string) => ({ start: { host: run, run } });
+    expect(await one(by('first'))).toMatchObject({ ok: true, status: 'running' });
+    expect(await one(by('first'))).toMatchObject({ ok: true, job: { job_id: jobId } });
+    const refusal = { code: 'CONFLICT', message: expect.stringMatching(/was started by another process$/) };
+    for (const other of [by('second'), start]) {
+      expect(await one(other)).toMatchObject({ ok: false, canceled: false, status: 'running', error: refusal });
+    }
+    expect(await one({ ...success, gone: true })).toMatchObject({ ok: true, status: 'completed' });
+    expect(await one(by('third'))).toMatchObject({ ok: false, canceled: true, error: refusal });
+  });
+
+  it('by two processes in one call is the first one’s', async () => {
+    const both = ['first', 'second'].map((run) => ({ token, start: { host: 'here', run } }));
+    expect((await h.engine.report(both)).map(({ ok }) => ok)).toEqual([true, false]);
+    expect((await h.engine.report(both.toReversed())).map(({ ok }) => ok)).toEqual([false, true]);
+  });
+
   it('is refused after a cancel, and the runner is told to end', async () => {
     await h.engine.cancel(alice, [jobId], null);
     expect(await one(start)).toMatchObject({ ok: false, canceled: true, status: 'terminated' });

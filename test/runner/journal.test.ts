@@ -74,7 +74,7 @@ describe('the journal', () => {
     expect(statSync(file).size).toBeLessThan(16 * 1024 * 1024);
     const { open: left } = await open(file);
     expect([...left.keys()]).toEqual(['n7']);
-    expect(left.get('n7')?.ended?.finish.output).toBe(output);
+    expect(left.get('n7')?.ended?.finish?.output).toBe(output);
   });
 
   it('of another release is refused with a sentence that says what to do', async () => {

@@ -58,6 +58,9 @@ export function fixedCatalog(): FixedCatalog {
         env: {},
       }));
     },
+    async archive() {
+      throw new Error('these apps have no files');
+    },
   };
 }
 

@@ -1,6 +1,8 @@
 /** The server's side of worker reports, in memory, by the table of `src/engine/worker-reports.ts`. */
-import { createServer, type Server } from 'node:http';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { pipeline } from 'node:stream/promises';
+import { createArchives } from '../../src/catalog/archives.js';
 import type {
   FinishReport,
   JobSpec,
@@ -9,7 +11,7 @@ import type {
   WorkerReport,
   WorkerReports,
 } from '../../src/contract/worker.js';
-import { WORKER_REPORTS_PATH } from '../../src/contract/worker.js';
+import { WORKER_CHECKOUTS_PATH, WORKER_REPORTS_PATH } from '../../src/contract/worker-paths.js';
 
 /** What is recorded of one dispatch. */
 export interface Recorded {
@@ -18,6 +20,8 @@ export interface Recorded {
   starts: number;
   /** How often a start was answered with the job. */
   startsAllowed: number;
+  /** Of the process whose start was allowed. */
+  run?: string | null;
   readonly lines: LogLine[];
   /** Lines that came again, and were passed over. */
   repeated: number;
@@ -28,6 +32,8 @@ export interface Recorded {
 export interface ReportServer {
   readonly url: string;
   readonly recorded: Map<string, Recorded>;
+  /** How often the files of a commit were sent whole. */
+  downloads: number;
   /** How many reports each call carried. */
   readonly calls: number[];
   tokenOf(dispatchId: string): string;
@@ -49,6 +55,7 @@ export async function openReportServer(): Promise<ReportServer> {
       return url;
     },
     recorded,
+    downloads: 0,
     calls: [],
     tokenOf: (dispatchId) => `token-of-${dispatchId}`,
     terminate(dispatchId) {
@@ -65,6 +72,7 @@ export async function openReportServer(): Promise<ReportServer> {
         const chunks: Buffer[] = [];
         request.on('data', (chunk: Buffer) => chunks.push(chunk));
         request.on('end', () => {
+          if (request.url?.startsWith(WORKER_CHECKOUTS_PATH)) return void sendFiles(self, request, response);
           if (request.url !== WORKER_REPORTS_PATH) return response.writeHead(404).end();
           const { reports } = JSON.parse(Buffer.concat(chunks).toString()) as WorkerReports;
           self.calls.push(reports.length);
@@ -81,6 +89,22 @@ export async function openReportServer(): Promise<ReportServer> {
   return self;
 }
 
+const archives = createArchives();
+
+/** What the server does, with the same git; a commit of another dispatch is not looked for. */
+async function sendFiles(server: ReportServer, request: IncomingMessage, response: ServerResponse): Promise<void> {
+  const token = (request.headers.authorization ?? '').replace(/^Bearer /, '');
+  const job = server.recorded.get(token.replace(/^token-of-/, ''))?.job;
+  if (!job?.repository || !request.url?.endsWith(`/${job.commit}`)) return void response.writeHead(403).end('whose?');
+  try {
+    const files = await archives.open(job.repository, job.commit);
+    await pipeline(files, response.writeHead(200));
+    server.downloads += 1;
+  } catch (error) {
+    if (!response.headersSent) response.writeHead(500).end((error as Error).message);
+  }
+}
+
 const isTerminal = ({ status }: Recorded) => ['completed', 'error', 'terminated'].includes(status);
 
 function carryOut(recorded: Map<string, Recorded>, { token, start, logs, finish, gone }: WorkerReport): WorkerAnswer {
@@ -91,7 +115,9 @@ function carryOut(recorded: Map<string, Recorded>, { token, start, logs, finish,
   let ok = true;
   if (start !== undefined) {
     row.starts += 1;
-    ok = !row.closed && !isTerminal(row);
+    const isOfAnother = row.startsAllowed > 0 && row.run !== (start.run ?? null);
+    ok = !row.closed && !isTerminal(row) && !isOfAnother;
+    if (ok) row.run = start.run ?? null;
     if (ok) row.status = 'running';
     if (ok) row.startsAllowed += 1;
   }

@@ -1,0 +1,146 @@
+/**
+ * Carries out one dispatch on a node of a cluster, once: the scheduler there starts one such process for each job. See
+ * `contract/task.ts` for how it is started and how it ends, and `run.ts` for what it does.
+ *
+ * It is started thousands of times: what it imports is loaded each time, so that what few need is loaded when they do.
+ */
+import { randomBytes } from 'node:crypto';
+import { readFileSync, rmSync } from 'node:fs';
+import { hostname } from 'node:os';
+import { join } from 'node:path';
+import { TASK_TERMINATED, type TaskOrder } from '../contract/task.js';
+import { openWithin } from './cgroups.js';
+import { speakForDead } from './dead-tasks.js';
+import { createDownloads } from './downloads.js';
+import type { Place } from './line.js';
+import { Reporter } from './reporter.js';
+import type { End, Machine } from './run.js';
+import { type DispatchRun, runDispatch } from './run-dispatch.js';
+import { createSampledUsage } from './sampled-usage.js';
+import { createTaskPlaces, type TaskPlace, type TaskPlaces } from './task-places.js';
+import { createTermination, type Termination } from './termination.js';
+import { createWorkDirectories } from './work-directories.js';
+
+/** What others left is told on the way; who comes next goes on with it. */
+const FOR_OTHERS_MS = 10_000;
+const FAILED_KEPT_MS = 7 * 24 * 3_600_000;
+const CHECKOUT_KEPT_MS = 30 * 24 * 3_600_000;
+
+/** The scheduler gave the slot already. */
+const HERE: Place = { turn: Promise.resolve(), slot: () => Promise.resolve(), leave: () => {} };
+
+const cgroupOf = (dispatchId: string) => `reprise-task-${dispatchId}`;
+
+function log(message: string, detail: object = {}): void {
+  const plain = (_: string, value: unknown) => (value instanceof Error ? value.message : value);
+  process.stderr.write(`${JSON.stringify({ time: new Date().toISOString(), message, ...detail }, plain)}\n`);
+}
+
+main().then(
+  (code) => process.exit(code),
+  (error: unknown) => {
+    log('this task can not go on', { error });
+    process.exit(1);
+  },
+);
+
+async function main(): Promise<number> {
+  const order = readOrder(readFileSync(0, 'utf8'));
+  const places = createTaskPlaces(order.directory);
+  const reporter = new Reporter({
+    url: () => order.url,
+    hostName: () => order.name ?? hostname(),
+    log,
+    now: () => performance.now(),
+  });
+  const place = places.open(order.dispatchId);
+  place.note({ is: 'submitted', id: order.dispatchId, job: '', token: order.token });
+  const machine = machineOf(order, places);
+  const { termination, running } = begin(order, machine, reporter, place);
+  const forOthers = speakForDead({ places, reporter, cgroupOf, log });
+  const code = await endOf(running, termination, place);
+  machine.cgroups.close();
+  if (code !== 0) return code;
+  await sweepIfDue(machine, places);
+  await within(FOR_OTHERS_MS, forOthers);
+  return code;
+}
+
+function readOrder(text: string): TaskOrder {
+  const order = JSON.parse(text) as TaskOrder;
+  for (const member of ['url', 'dispatchId', 'token', 'directory'] as const) {
+    if (typeof order[member] !== 'string' || order[member] === '') throw new Error(`the order lacks ${member}`);
+  }
+  if (!/^[0-9a-f]+$/.test(order.dispatchId)) throw new Error('dispatchId is not the id of a dispatch');
+  if (!order.directory.startsWith('/')) throw new Error(`the directory ${order.directory} is not absolute`);
+  return order;
+}
+
+function machineOf(order: TaskOrder, places: TaskPlaces): Machine {
+  const { url, token } = order;
+  return {
+    cgroups:
+      openWithin(cgroupOf(order.dispatchId)) ?? createSampledUsage('memory is limited by the scheduler, if at all'),
+    checkouts: createDownloads({ directory: places.checkouts, url, token, log }),
+    directories: {
+      ...createWorkDirectories(places.work),
+      // nobody goes on with it when this process has ended
+      remove: (id) => rmSync(join(places.work, id), { recursive: true, force: true }),
+    },
+    log,
+  };
+}
+
+function begin(order: TaskOrder, machine: Machine, reporter: Reporter, place: TaskPlace) {
+  const cancel = new AbortController();
+  let hasSpawned = false;
+  const termination = createTermination(cancel, () => ({ channel: running.channel, hasSpawned }));
+  const running: DispatchRun = runDispatch(
+    { id: order.dispatchId, token: order.token, run: randomBytes(12).toString('hex') },
+    {
+      machine,
+      reporter,
+      spoolDirectory: place.directory,
+      place: HERE,
+      cancel,
+      onSpawned: () => {
+        hasSpawned = true;
+      },
+      note: (entry) => place.note(entry),
+      hasLastWord: (end: End) => termination.leavesLastWord(end),
+    },
+  );
+  return { termination, running };
+}
+
+async function endOf(running: DispatchRun, termination: Termination, place: TaskPlace): Promise<number> {
+  const how = await Promise.race([running.over, termination.deadline]);
+  if (how !== 'late') {
+    place.close();
+    return how === 'left' && termination.isOn ? TASK_TERMINATED : 0;
+  }
+  // for the next task of this machine; a result that is noted already stays so
+  if (place.notes()?.ended === null) {
+    place.note({ is: 'ended', id: place.dispatchId, finish: null, ...running.spool.unspilled() });
+  }
+  return TASK_TERMINATED;
+}
+
+async function sweepIfDue({ directories, checkouts }: Machine, places: TaskPlaces): Promise<void> {
+  if (!places.isSweepDue()) return;
+  try {
+    await directories.sweep(FAILED_KEPT_MS, places.isOpen);
+    await checkouts.sweep(CHECKOUT_KEPT_MS);
+  } catch (error) {
+    log('old directories could not be removed; it is tried again tomorrow', { error });
+  }
+}
+
+async function within(ms: number, work: Promise<void>): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<void>((next) => {
+    timer = setTimeout(next, ms);
+  });
+  await Promise.race([work, late]);
+  clearTimeout(timer);
+}

@@ -1,0 +1,285 @@
+/** The task of a cluster's node: `dist/runner/task.cjs` as the scheduler there starts it, beside a server that records. */
+import { randomBytes } from 'node:crypto';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { hostname, tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import type { JobSpec } from '../../src/contract/worker.js';
+import { type BareMirror, makeBareMirror } from '../support/bare-mirror.js';
+import { type BreakableProxy, startBreakableProxy } from '../support/breakable-proxy.js';
+import { isAlive } from '../support/local-scheduler.js';
+import { removeTree } from '../support/remove-tree.js';
+import { openReportServer, type Recorded, type ReportServer } from '../support/report-server.js';
+import { startTask, type TaskProcess } from '../support/task-process.js';
+import { until } from '../support/until.js';
+
+let mirror: BareMirror;
+let server: ReportServer;
+let network: BreakableProxy;
+let directory: string;
+let tasks: TaskProcess[] = [];
+beforeAll(async () => {
+  mirror = makeBareMirror({ 'hello.txt': 'hello\n', 'bin/run': '#!/bin/sh\ncp input.json output.json\n' });
+  server = await openReportServer();
+  network = await startBreakableProxy(server.url);
+});
+afterAll(async () => {
+  await network.close();
+  await server.shut();
+  mirror.remove();
+});
+beforeEach(() => {
+  directory = mkdtempSync(join(tmpdir(), 'reprise-task-'));
+});
+afterEach(async () => {
+  for (const { child } of tasks) child.kill('SIGKILL');
+  await Promise.all(tasks.map(({ ended }) => ended));
+  tasks = [];
+  network.setDown(false);
+  removeTree(directory);
+});
+
+function record(script: string, more: Partial<JobSpec> = {}): string {
+  const id = randomBytes(12).toString('hex');
+  const job: JobSpec = {
+    job_id: id,
+    module: 'demo',
+    method: 'demo.run',
+    commit: mirror.commit,
+    repository: mirror.path,
+    command: ['sh', '-c', script],
+    env: {},
+    input: '{"a":1.0}',
+    timeout_ms: 60_000,
+    cpus: 1,
+    memory_mb: 200,
+    ...more,
+  };
+  const row: Recorded = {
+    job,
+    status: 'queued',
+    starts: 0,
+    startsAllowed: 0,
+    lines: [],
+    repeated: 0,
+    finish: null,
+    closed: false,
+  };
+  server.recorded.set(id, row);
+  return id;
+}
+const row = (id: string) => server.recorded.get(id) as Recorded;
+
+function start(id: string, env?: NodeJS.ProcessEnv): TaskProcess {
+  const order = { url: network.url, dispatchId: id, token: server.tokenOf(id), directory, name: 'node7' };
+  const task = startTask(order, env);
+  tasks.push(task);
+  return task;
+}
+const words = (id: string) => row(id).lines.map(({ line }) => line);
+const node = () => join(directory, 'nodes', hostname());
+const left = () => readdirSync(join(node(), 'tasks'));
+const spoke = (id: string, word: string) => until(`"${word}"`, async () => words(id).includes(word));
+const pidsOf = (id: string) =>
+  readFileSync(join(node(), 'work', id, 'pids'), 'utf8')
+    .trim()
+    .split('\n')
+    .map(Number);
+
+describe('a task', () => {
+  it('carries out its dispatch, says all of it in two calls, ends with 0 and leaves nothing but the checkout', async () => {
+    const id = record('cat "$REPRISE_APP/hello.txt"; cp input.json output.json');
+    const before = server.calls.length;
+    const task = start(id);
+    expect([await task.ended, task.said]).toEqual([0, '']);
+    expect(row(id)).toMatchObject({ status: 'completed', closed: true, starts: 1, finish: { output: '{"a":1.0}' } });
+    expect(words(id)).toEqual(['hello']);
+    expect(server.calls.length - before).toBe(2);
+    expect([left(), readdirSync(join(node(), 'work'))]).toEqual([[], []]);
+    expect(readdirSync(join(directory, 'checkouts'))).toEqual([mirror.commit]);
+  });
+
+  it('that cannot do its own work says why and runs nothing', async () => {
+    const id = record('true');
+    const file = join(directory, 'file');
+    writeFileSync(file, '');
+    const order = { url: network.url, dispatchId: id, token: server.tokenOf(id), name: null };
+    const task = startTask({ ...order, directory: join(file, 'below') });
+    tasks.push(task);
+    expect(await task.ended).toBe(1);
+    expect(task.said).toMatch(/can not go on.*file\/below/);
+    expect(row(id).starts).toBe(0);
+  });
+
+  it('reports what its job used, and ends with 0 however the job ended', async () => {
+    const work =
+      'x=$(head -c 30000000 /dev/zero | tr "\\0" x); i=0; while [ $i -lt 100000 ]; do i=$((i+1)); done; exit 3';
+    const id = record(work);
+    expect(await start(id).ended).toBe(0);
+    expect(row(id).finish).toMatchObject({ failure_class: 'app', exit_code: 3 });
+    expect(row(id).finish?.peak_memory_mb).toBeGreaterThan(25);
+    expect(row(id).finish?.cpu_seconds).toBeGreaterThan(0.05);
+  });
+
+  it('of a dispatch that another process started runs nothing, says nothing more, and ends with 0', async () => {
+    const first = record('echo begun; sleep 60');
+    const one = start(first);
+    await spoke(first, 'begun');
+    expect(await start(first).ended).toBe(0);
+    expect(row(first)).toMatchObject({ status: 'running', closed: false, starts: 2, startsAllowed: 1 });
+    expect(one.child.exitCode).toBe(null);
+  });
+
+  it('ends its job when the server says that it was cancelled', async () => {
+    const id = record(
+      'echo $$ > pids; sleep 300 & echo $! >> pids; echo begun; while :; do echo tick; sleep 0.2; done',
+    );
+    const task = start(id);
+    await spoke(id, 'begun');
+    const pids = pidsOf(id);
+    server.terminate(id);
+    expect(await task.ended).toBe(0);
+    expect(row(id)).toMatchObject({ closed: true, finish: { failure_class: 'user' } });
+    expect(pids.filter(isAlive)).toEqual([]);
+  });
+});
+
+describe('a task without its server', () => {
+  it('goes on, and tells everything when the server is back', async () => {
+    const id = record(
+      'echo begun; while [ ! -e go ]; do sleep 0.05; done; seq 20000; echo 1 > output.json; echo done >&2',
+    );
+    const task = start(id);
+    await spoke(id, 'begun');
+    network.setDown(true);
+    writeFileSync(join(node(), 'work', id, 'go'), '');
+    await until('the result to be noted', async () =>
+      readFileSync(join(node(), 'tasks', left()[0] ?? '', 'notes.jsonl'), 'utf8').includes('"ended"'),
+    );
+    expect(row(id).finish).toBe(null);
+    network.setDown(false);
+    expect(await task.ended).toBe(0);
+    expect(row(id)).toMatchObject({ status: 'completed', closed: true });
+    expect(words(id)).toEqual(expect.arrayContaining(['begun', '1', '20000', 'done']));
+    expect(words(id)).toHaveLength(20_002);
+  });
+
+  it('asks for its start until it is answered', async () => {
+    network.setDown(true);
+    const id = record('echo 1 > output.json');
+    const task = start(id);
+    await until('it to have tried', async () => task.said.includes('sent again'));
+    network.setDown(false);
+    expect(await task.ended).toBe(0);
+    expect(row(id)).toMatchObject({ status: 'completed', starts: 1 });
+  });
+
+  it('downloads its app when the server is back', async () => {
+    const id = record('cp input.json output.json');
+    const task = start(id);
+    await until('the start', async () => row(id).starts === 1);
+    network.setDown(true);
+    await until('the checkout, or a try', async () => existsSync(join(directory, 'checkouts')));
+    network.setDown(false);
+    expect(await task.ended).toBe(0);
+    expect(row(id).status).toBe('completed');
+  });
+});
+
+describe('SIGTERM', () => {
+  it('ends the whole tree, delivers the lines, leaves the last word to the scheduler, and the exit code is 143', async () => {
+    const script = 'trap "echo bye; exit 0" TERM; echo $$ > pids; setsid sleep 300 & echo $! >> pids; echo begun; wait';
+    const id = record(script);
+    const task = start(id);
+    await spoke(id, 'begun');
+    const pids = pidsOf(id);
+    task.child.kill('SIGTERM');
+    expect(await task.ended).toBe(143);
+    expect(row(id)).toMatchObject({ status: 'running', finish: null, closed: false });
+    expect(words(id)).toEqual(['begun', 'bye']);
+    expect(pids.filter(isAlive)).toEqual([]);
+    expect(left()).toEqual([]);
+  });
+
+  it('that reaches the app before the task is not told as a failure of the app', async () => {
+    const id = record('echo $$ > pids; echo begun; sleep 300');
+    const task = start(id);
+    await spoke(id, 'begun');
+    process.kill(pidsOf(id)[0] as number, 'SIGTERM');
+    await new Promise((next) => setTimeout(next, 10));
+    task.child.kill('SIGTERM');
+    expect(await task.ended).toBe(143);
+    expect(row(id)).toMatchObject({ finish: null, closed: false });
+  });
+
+  it('after a cancel says that nothing is left, so that a retry may start', async () => {
+    const id = record('echo begun; sleep 300');
+    const task = start(id);
+    await spoke(id, 'begun');
+    server.terminate(id);
+    task.child.kill('SIGTERM');
+    expect(await task.ended).toBe(0);
+    expect(row(id).closed).toBe(true);
+  });
+
+  it('ends a task that waits for its server', async () => {
+    network.setDown(true);
+    const id = record('true');
+    const task = start(id);
+    await until('it to have tried', async () => task.said.includes('sent again'));
+    task.child.kill('SIGTERM');
+    expect(await task.ended).toBe(143);
+    network.setDown(false);
+    expect(row(id).starts).toBe(0);
+  });
+
+  it('without a server leaves the lines to the next task of the machine', async () => {
+    const id = record('echo begun; while [ ! -e go ]; do sleep 0.05; done; echo late; touch told; sleep 300');
+    const task = start(id);
+    await spoke(id, 'begun');
+    network.setDown(true);
+    writeFileSync(join(node(), 'work', id, 'go'), '');
+    await until('the app to have said it', async () => existsSync(join(node(), 'work', id, 'told')));
+    task.child.kill('SIGTERM');
+    expect(await task.ended).toBe(143);
+    expect(left()).toHaveLength(1);
+    network.setDown(false);
+    expect(await start(record('echo 1 > output.json')).ended).toBe(0);
+    expect(words(id)).toEqual(['begun', 'late']);
+    expect(row(id)).toMatchObject({ finish: null, closed: false });
+    expect(left()).toEqual([]);
+  });
+});
+
+describe('a task that is killed', () => {
+  it('leaves its processes to the next task of the machine, which ends them', async () => {
+    const id = record('echo $$ > pids; setsid sleep 300 & echo $! >> pids; echo begun; wait');
+    const task = start(id);
+    await spoke(id, 'begun');
+    const pids = pidsOf(id);
+    task.child.kill('SIGKILL');
+    expect(await task.ended).toBe('SIGKILL');
+    expect(pids.filter(isAlive)).toHaveLength(2);
+    expect(await start(record('echo 1 > output.json')).ended).toBe(0);
+    expect(pids.filter(isAlive)).toEqual([]);
+    expect(row(id)).toMatchObject({ status: 'running', finish: null, closed: false });
+    expect(left()).toEqual([]);
+  });
+
+  it('after its job had ended leaves the result to the next task, which delivers it', async () => {
+    const id = record('echo begun; while [ ! -e go ]; do sleep 0.05; done; echo last; echo 7 > output.json');
+    const task = start(id);
+    await spoke(id, 'begun');
+    network.setDown(true);
+    writeFileSync(join(node(), 'work', id, 'go'), '');
+    await until('the result to be noted', async () =>
+      readFileSync(join(node(), 'tasks', left()[0] ?? '', 'notes.jsonl'), 'utf8').includes('"ended"'),
+    );
+    task.child.kill('SIGKILL');
+    await task.ended;
+    network.setDown(false);
+    expect(await start(record('echo 1 > output.json')).ended).toBe(0);
+    expect(row(id)).toMatchObject({ status: 'completed', closed: true, finish: { output: '7\n' } });
+    expect(words(id)).toEqual(['begun', 'last']);
+  });
+});
