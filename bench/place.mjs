@@ -1,12 +1,9 @@
 /** Temporary places and clocks for the benchmarks. */
-
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createClient } from '../dist/client/client.js';
-import { createLog } from '../dist/log.js';
-import { startServer } from '../dist/server.js';
 
 export const temporary = () => mkdtempSync(join(tmpdir(), 'reprise-bench-'));
 /** Checkouts in it are read-only directories, whose files only root could remove as they are. */
@@ -21,32 +18,44 @@ export async function seconds(work) {
   return (performance.now() - begun) / 1000;
 }
 
-/** A server of its own with the app `bench`, whose one method is `true` with an output. */
-export async function openServer(slots) {
-  const dataDir = temporary();
-  const log = createLog({ level: 'silent' });
-  const server = await startServer({ dataDir, host: '127.0.0.1', port: 0, cpus: slots, memoryMb: 100_000, log });
-  const client = createClient({ url: server.url, token: readFileSync(join(dataDir, 'admin-token'), 'utf8').trim() });
-  const repository = makeApp();
-  await client.call('addApp', { repository, tag: 'release' });
-  return {
-    client,
-    async close() {
-      await server.close();
-      remove(dataDir);
-      remove(repository);
-    },
-  };
+/** What a process used of a core so far, in seconds: it, and with `children` those that it started, also those that ended. */
+export function cpuSeconds(pid, { children = false } = {}) {
+  const own = readStat(pid);
+  if (!children) return own.used;
+  const others = readdirSync('/proc').filter((name) => /^\d+$/.test(name));
+  const started = others.map((name) => readStat(name)).filter((one) => one?.parent === pid);
+  return started.reduce((sum, { used }) => sum + used, own.used + own.ended);
 }
 
-function makeApp() {
-  const path = temporary();
-  const git = (...args) =>
-    execFileSync('git', ['-C', path, '-c', 'user.name=bench', '-c', 'user.email=bench@localhost', ...args]);
-  git('init', '-q');
-  const run = { command: ['true'], requirements: { cpus: 1, memory_mb: 10 } };
-  writeFileSync(join(path, 'reprise.json'), JSON.stringify({ module: 'bench', methods: { true: run } }));
-  git('add', '.');
-  git('commit', '-qm', 'bench');
-  return path;
+/** In /proc, a hundred ticks are a second. */
+const TICKS = 100;
+
+function readStat(pid) {
+  try {
+    const text = readFileSync(`/proc/${pid}/stat`, 'utf8');
+    const fields = text.slice(text.lastIndexOf(')') + 2).split(' ');
+    const ticks = (at) => (Number(fields[at]) + Number(fields[at + 1])) / TICKS;
+    return { parent: Number(fields[1]), used: ticks(11), ended: ticks(13) };
+  } catch {
+    // ended while we looked
+    return null;
+  }
+}
+
+/** Megabytes that a process holds: now, and at most so far. */
+export function memoryOf(pid) {
+  const text = readFileSync(`/proc/${pid}/status`, 'utf8');
+  const read = (name) => Number(new RegExp(`^${name}:\\s+(\\d+)`, 'm').exec(text)[1]) / 1024;
+  return { now: read('VmRSS'), most: read('VmHWM') };
+}
+
+export function freePort() {
+  const server = createServer();
+  return new Promise((done, failed) => {
+    server.once('error', failed);
+    server.listen(0, '127.0.0.1', () => {
+      const { port } = server.address();
+      server.close(() => done(port));
+    });
+  });
 }

@@ -1,29 +1,44 @@
-/** `npm run bench`: each measure runs its peer in the same run; the ratios go to bench/README.md. */
-import { readFileSync, writeFileSync } from 'node:fs';
-import { cpus, totalmem } from 'node:os';
-import { measureRunning } from './running.mjs';
-import { measureSubmitting } from './submitting.mjs';
+/**
+ * `npm run bench -- [parts] [--small] [--rounds N] [--jobs N]`: each measure runs its peers in the same run, alternating.
+ * The tables go to bench/README.md, a part's own section each; a small run only prints.
+ */
+import { parseArgs } from 'node:util';
+import { openBench } from './bench.mjs';
+import { tableOf, writeSection } from './results.mjs';
 
-const results = [...(await measureSubmitting()), ...(await measureRunning())];
-const median = (numbers) => numbers.toSorted((a, b) => a - b)[Math.floor(numbers.length / 2)];
-const shown = (numbers) =>
-  `${median(numbers).toFixed(2)} s (${Math.min(...numbers).toFixed(2)}–${Math.max(...numbers).toFixed(2)})`;
+/** In this order; a part is a file, and takes what others made in the same run. */
+const PARTS = ['embedded', 'submit', 'retry', 'reads', 'memory', 'runners', 'logs', 'life', 'app'];
+const OPTIONS = {
+  small: { type: 'boolean', default: false },
+  rounds: { type: 'string', default: '5' },
+  jobs: { type: 'string', default: '1000000' },
+};
 
-const rows = results.map(({ what, ours, peer, peerSeconds, goal }) => {
-  const ratio = median(ours) / median(peerSeconds);
-  return `| ${what} | ${shown(ours)} | ${peer} | ${shown(peerSeconds)} | **${ratio.toFixed(2)}×** | ${goal} |`;
-});
-const table = [
-  '| what | Reprise | peer | peer took | ratio | goal |',
-  '| --- | --- | --- | --- | --- | --- |',
-  ...rows,
-].join('\n');
-const machine = `Node ${process.versions.node}, ${cpus().length} cores (${cpus()[0].model.trim()}), ${Math.round(totalmem() / 2 ** 30)} GiB`;
-const page = new URL('README.md', import.meta.url);
-const [before] = readFileSync(page, 'utf8').split('<!-- results -->');
-writeFileSync(
-  page,
-  `${before}<!-- results -->\n\n${machine}. Median (least–most) of ${results[0].ours.length} runs.\n\n${table}\n`,
-);
-console.log(`\n${table}`);
+function parsed() {
+  try {
+    const { values, positionals } = parseArgs({ options: OPTIONS, allowPositionals: true });
+    const isRight = [values.rounds, values.jobs].every((text) => /^[1-9]\d*$/.test(text));
+    if (isRight && positionals.every((name) => PARTS.includes(name))) return { ...values, parts: positionals };
+  } catch {
+    // said below
+  }
+  console.error(`usage: npm run bench -- [${PARTS.join(' | ')} …] [--small] [--rounds N] [--jobs N]`);
+  process.exit(2);
+}
+
+const { small, rounds, jobs, parts } = parsed();
+const bench = openBench({ small, rounds: Number(rounds), jobs: Number(jobs) });
+for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => bench.close().finally(() => process.exit(130)));
+try {
+  for (const part of parts.length === 0 ? PARTS : PARTS.filter((name) => parts.includes(name))) {
+    console.log(`\n── ${part}`);
+    const { measure } = await import(`./${part}.mjs`);
+    const measured = await measure(bench);
+    const section = `${await bench.machine()}\n\n${tableOf(measured.rows)}${(measured.notes ?? []).map((note) => `\n\n${note}`).join('')}`;
+    console.log(`\n${section}`);
+    if (!small) writeSection(part, section);
+  }
+} finally {
+  await bench.close();
+}
 process.exit(0);

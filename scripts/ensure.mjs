@@ -4,6 +4,7 @@
  */
 import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
+import { join } from 'node:path';
 import { lockSetup } from './setup-lock.mjs';
 import { isBuilt, isInstalled, root } from './setup-state.mjs';
 
@@ -19,8 +20,8 @@ function succeeds(command, ...args) {
 }
 
 /** Runs with its output on stderr: stdout belongs to the program that is set up. */
-function run(command, args) {
-  const child = spawnSync(command, args, { cwd: root, stdio: ['ignore', 2, 2] });
+function run(command, args, cwd = root) {
+  const child = spawnSync(command, args, { cwd, stdio: ['ignore', 2, 2] });
   if (child.status === 0) return;
   const how = child.error?.message ?? `exit ${child.status ?? child.signal}`;
   fail(`"${[command, ...args].join(' ')}" failed (${how}); the lines above say why`);
@@ -34,11 +35,12 @@ function checkMachine() {
     fail('git is missing; apps are git repositories, so install git first (Debian: apt-get install git)');
 }
 
-function ensureInstalled() {
-  if (isInstalled()) return;
-  say('node_modules is missing or not what package-lock.json asks for: npm ci');
+function ensureInstalled(directory = '') {
+  const path = join(root, directory);
+  if (isInstalled(path)) return;
+  say(`${join(directory, 'node_modules')} is missing or not what package-lock.json asks for: npm ci`);
   // with NODE_ENV=production npm would leave out the compiler
-  run('npm', ['ci', '--include=dev', '--no-audit', '--no-fund']);
+  run('npm', ['ci', '--include=dev', '--no-audit', '--no-fund'], path);
 }
 
 function ensureBuilt() {
@@ -46,6 +48,9 @@ function ensureBuilt() {
   say('dist is missing or older than the sources: npm run build');
   run('npm', ['run', '--silent', 'build']);
 }
+
+/** Packages that only one purpose needs: the queues that are measured beside ours. */
+const PACKAGES = { '--bench': 'bench/peers' };
 
 /** What a purpose needs from the system: how to see it, the package of Debian that has it, and what for. */
 const SYSTEM = {
@@ -71,6 +76,16 @@ const SYSTEM = {
       found: () => succeeds('sh', '-c', 'parallel --version | grep -q GNU'),
       package: 'parallel',
       why: 'the benchmark runs GNU parallel beside the local scheduler',
+    },
+    {
+      found: () => existsSync('/usr/lib/postgresql/15/bin/postgres'),
+      package: 'postgresql-15',
+      why: 'the benchmark measures on a PostgreSQL server of its own',
+    },
+    {
+      found: () => existsSync('/usr/bin/redis-server'),
+      package: 'redis-server',
+      why: 'the benchmark measures BullMQ, which stands on Redis, beside ours',
     },
   ],
 };
@@ -101,6 +116,7 @@ try {
   for (const option of process.argv.slice(2)) {
     if (!(option in SYSTEM)) fail(`unknown option ${option}; known are ${Object.keys(SYSTEM).join(' and ')}`);
     ensureSystem(option);
+    if (option in PACKAGES) ensureInstalled(PACKAGES[option]);
   }
 } finally {
   unlock();

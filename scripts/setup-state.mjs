@@ -52,14 +52,14 @@ export function recordBuild(hash) {
 }
 
 /**
- * Whether node_modules holds what package-lock.json asks for. npm writes down what it installed; a package for another
+ * Whether the node_modules of a directory holds what its package-lock.json asks for. npm writes down what it installed; a package for another
  * platform (`optional`) is rightly missing there.
  */
-export function isInstalled() {
-  const installedFile = join(root, 'node_modules', '.package-lock.json');
+export function isInstalled(directory = root) {
+  const installedFile = join(directory, 'node_modules', '.package-lock.json');
   if (!existsSync(installedFile)) return false;
   const installed = JSON.parse(readFileSync(installedFile, 'utf8')).packages;
-  const wanted = JSON.parse(readFileSync(join(root, 'package-lock.json'), 'utf8')).packages;
+  const wanted = JSON.parse(readFileSync(join(directory, 'package-lock.json'), 'utf8')).packages;
   return Object.entries(wanted).every(([path, { version, integrity, optional }]) => {
     if (path === '') return true;
     const found = installed[path];
