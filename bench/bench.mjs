@@ -7,13 +7,13 @@ import { redisVersion } from './redis.mjs';
 import { openServer } from './server.mjs';
 
 /** `jobs`: of the large record. */
-export function openBench({ small, rounds, jobs }) {
+export function openBench({ small, profile, rounds, jobs }) {
   const closing = [];
   const keep = (thing) => {
     closing.push(() => thing.close());
     return thing;
   };
-  const postgres = once(async () => keep(await startPostgres()));
+  const postgres = once(async () => keep(await startPostgres({ profiled: profile })));
   const bench = {
     rounds,
     postgres,

@@ -7,7 +7,21 @@ import { freePort, remove, temporary } from './place.mjs';
 
 const BIN = '/usr/lib/postgresql/15/bin';
 
-export async function startPostgres() {
+/** Where a part spends its time. */
+const PROFILED = [
+  "shared_preload_libraries = 'pg_stat_statements'",
+  'pg_stat_statements.track = top',
+  'track_io_timing = on',
+];
+const MOST = `
+  select
+    round(total_exec_time) as ms, calls, round((total_exec_time / calls)::numeric, 3) as each_ms, rows,
+    left(regexp_replace(query, '\\s+', ' ', 'g'), 130) as statement
+  from pg_stat_statements
+  order by total_exec_time desc
+  limit 15`;
+
+export async function startPostgres({ profiled = false } = {}) {
   const directory = temporary();
   const owner = ownerOf(directory);
   const data = join(directory, 'data');
@@ -15,7 +29,12 @@ export async function startPostgres() {
     execFileSync(join(BIN, program), args, { ...owner, cwd: directory, stdio: ['ignore', 'ignore', 'inherit'] });
   run('initdb', '-D', data, '-U', 'owner', '-E', 'UTF8', '--locale=C', '--auth=trust', '--no-instructions');
   const port = await freePort();
-  const settings = [`port = ${port}`, `unix_socket_directories = '${directory}'`, 'max_wal_size = 4GB'];
+  const settings = [
+    `port = ${port}`,
+    `unix_socket_directories = '${directory}'`,
+    'max_wal_size = 4GB',
+    ...(profiled ? PROFILED : []),
+  ];
   appendFileSync(join(data, 'postgresql.conf'), `${settings.join('\n')}\n`);
   run('pg_ctl', '-D', data, '-w', '-l', join(directory, 'log'), 'start');
   const stop = () => run('pg_ctl', '-D', data, '-m', 'immediate', 'stop');
@@ -31,8 +50,15 @@ export async function startPostgres() {
     const client = await connect(url('postgres'));
     return (await client.query(text).finally(() => client.end())).rows;
   };
+  if (profiled) await ask('create extension pg_stat_statements');
   return {
     connect,
+    /** The statements that took longest since the last time, if it is profiled. */
+    async profile() {
+      const rows = profiled ? await ask(MOST) : [];
+      if (profiled) await ask('select pg_stat_statements_reset()');
+      return rows;
+    },
     /** The main process; those of connections are its children. */
     pid: Number(readFileSync(join(data, 'postmaster.pid'), 'utf8').split('\n')[0]),
     async createDatabase() {

@@ -1,6 +1,6 @@
 /**
- * `npm run bench -- [parts] [--small] [--rounds N] [--jobs N]`: each measure runs its peers in the same run, alternating.
- * The tables go to bench/README.md, a part's own section each; a small run only prints.
+ * `npm run bench -- [parts] [--small] [--rounds N] [--jobs N] [--profile]`: each measure runs its peers in the same run,
+ * alternating. The tables go to bench/README.md, a part's own section each; a small or profiled run only prints.
  */
 import { parseArgs } from 'node:util';
 import { openBench } from './bench.mjs';
@@ -10,6 +10,7 @@ import { tableOf, writeSection } from './results.mjs';
 const PARTS = ['embedded', 'submit', 'retry', 'reads', 'memory', 'runners', 'logs', 'life', 'app'];
 const OPTIONS = {
   small: { type: 'boolean', default: false },
+  profile: { type: 'boolean', default: false },
   rounds: { type: 'string', default: '5' },
   jobs: { type: 'string', default: '1000000' },
 };
@@ -22,12 +23,12 @@ function parsed() {
   } catch {
     // said below
   }
-  console.error(`usage: npm run bench -- [${PARTS.join(' | ')} …] [--small] [--rounds N] [--jobs N]`);
+  console.error(`usage: npm run bench -- [${PARTS.join(' | ')} …] [--small] [--rounds N] [--jobs N] [--profile]`);
   process.exit(2);
 }
 
-const { small, rounds, jobs, parts } = parsed();
-const bench = openBench({ small, rounds: Number(rounds), jobs: Number(jobs) });
+const { small, profile, rounds, jobs, parts } = parsed();
+const bench = openBench({ small, profile, rounds: Number(rounds), jobs: Number(jobs) });
 for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => bench.close().finally(() => process.exit(130)));
 try {
   for (const part of parts.length === 0 ? PARTS : PARTS.filter((name) => parts.includes(name))) {
@@ -36,7 +37,8 @@ try {
     const measured = await measure(bench);
     const section = `${await bench.machine()}\n\n${tableOf(measured.rows)}${(measured.notes ?? []).map((note) => `\n\n${note}`).join('')}`;
     console.log(`\n${section}`);
-    if (!small) writeSection(part, section);
+    if (profile) console.table(await (await bench.postgres()).profile());
+    if (!small && !profile) writeSection(part, section);
   }
 } finally {
   await bench.close();

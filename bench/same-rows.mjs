@@ -51,7 +51,7 @@ const insertAll = statement(
     insert into jobs (
       job_id, batch_id, root_id, owner, input_id, module, method, app_commit, cpus, memory_mb, timeout_ms, scheduler
     )
-    select job_id, batch_id, job_id, 'bench', input_id, 'bench', 'bench.true', $2::text, 1, 10, 60000, 'bench'
+    select job_id, batch_id, job_id, 'bench', input_id, 'bench', 'bench.true', $2::text, 1, 10, 60000, 'local'
     from wanted
     cross join batch
     returning job_id, batch_id
@@ -85,7 +85,7 @@ const retryAll = statement(
     )
     select
       superseded_by, batch_id, root_id, retry_number + 1, owner, input_id, module, method, app_commit, 1, 10, 60000,
-      'bench'
+      'local'
     from linked
     returning job_id, batch_id, root_id, retry_number
   ), noted as (
