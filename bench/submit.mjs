@@ -71,9 +71,11 @@ async function openCopy(postgres) {
   const client = await postgres.connect(url);
   return {
     async write(rows) {
-      const texts = TABLES.map(({ into, line }) => [into, `${rows.map(line).join('\n')}\n`]);
+      const batch = idOfBatch(rows);
+      const texts = TABLES.map(({ into, line }) => [into, `${rows.map((row) => line(row, batch)).join('\n')}\n`]);
       return seconds(async () => {
         await client.query('begin');
+        await client.query("insert into batches (batch_id, owner) values ($1, 'bench')", [batch]);
         for (const [into, text] of texts) await pipeline(Readable.from([text]), client.query(copyInto(into)));
         await client.query('commit');
       });
@@ -82,6 +84,8 @@ async function openCopy(postgres) {
   };
 }
 
+/** Before those of its jobs. */
+const idOfBatch = ([first]) => `${first.job_id.slice(0, 18)}${'0'.repeat(6)}`;
 const COMMIT = 'a'.repeat(40);
 const columns = (...values) => values.map((value) => value.replaceAll('\\', '\\\\')).join('\t');
 const TABLES = [
@@ -90,12 +94,13 @@ const TABLES = [
     line: ({ input_id, params }) => columns(input_id, input_id, 'bench.true', COMMIT, params),
   },
   {
-    into: 'jobs (job_id, root_id, owner, input_id, module, method, app_commit, cpus, memory_mb, timeout_ms, scheduler)',
-    line: ({ job_id, input_id }) =>
-      columns(job_id, job_id, 'bench', input_id, 'bench', 'bench.true', COMMIT, '1', '100', '60000', 'local'),
+    into: 'jobs (job_id, batch_id, root_id, owner, input_id, module, method, app_commit, cpus, memory_mb, timeout_ms, scheduler)',
+    line: ({ job_id, input_id }, batch) =>
+      columns(job_id, batch, job_id, 'bench', input_id, 'bench', 'bench.true', COMMIT, '1', '100', '60000', 'local'),
   },
   {
-    into: 'events (kind, job_id, owner, payload)',
-    line: ({ job_id }) => columns('job.created', job_id, 'bench', `{"method":"bench.true","commit":"${COMMIT}"}`),
+    into: 'events (kind, job_id, batch_id, owner, payload)',
+    line: ({ job_id }, batch) =>
+      columns('job.created', job_id, batch, 'bench', `{"method":"bench.true","commit":"${COMMIT}"}`),
   },
 ];

@@ -90,6 +90,15 @@ describe('what is installed', () => {
       expect(evaluate('state.isInstalled()'), JSON.stringify(other)).toBe(false);
     }
   });
+
+  test('is looked at in each directory with packages of its own', () => {
+    put('package-lock.json', wanted);
+    put('node_modules/.package-lock.json', found);
+    put('bench/peers/package-lock.json', wanted);
+    expect(evaluate("state.isInstalled('bench/peers')")).toBe(false);
+    put('bench/peers/node_modules/.package-lock.json', found);
+    expect(evaluate("state.isInstalled('bench/peers')")).toBe(true);
+  });
 });
 
 describe('what is built', () => {
