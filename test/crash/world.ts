@@ -11,6 +11,7 @@ import { RawJson } from '../../src/contract/raw-json.js';
 import type { Examination, Finding } from '../../src/contract/schemas.js';
 import { isTerminal, type Status } from '../../src/contract/status.js';
 import type { FaultPoint } from '../../src/faults.js';
+import { sendTo } from '../../src/runner/tree.js';
 import { makeAppRepository } from '../support/app-repository.js';
 import { type PostgresServer, startPostgres } from '../support/postgres-server.js';
 import { type ServeProcess, serve } from '../support/serve-process.js';
@@ -95,7 +96,7 @@ export class World {
 
   /** Also one that is just coming up. A server that is there starts another. */
   killHosts(): void {
-    for (const pid of this.#hostPids()) process.kill(pid, 'SIGKILL');
+    for (const pid of this.#hostPids()) sendTo(pid, 'SIGKILL');
   }
 
   #hostPids(): number[] {
