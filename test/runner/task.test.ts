@@ -1,16 +1,14 @@
 /** The task of a cluster's node: `dist/runner/task.cjs` as the scheduler there starts it, beside a server that records. */
-import { randomBytes } from 'node:crypto';
 import { existsSync, mkdtempSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import type { JobSpec } from '../../src/contract/worker.js';
 import { type BareMirror, makeBareMirror } from '../support/bare-mirror.js';
 import { type BreakableProxy, startBreakableProxy } from '../support/breakable-proxy.js';
 import { isAlive } from '../support/local-scheduler.js';
 import { removeTree } from '../support/remove-tree.js';
 import { openReportServer, type Recorded, type ReportServer } from '../support/report-server.js';
-import { startTask, type TaskProcess } from '../support/task-process.js';
+import { recordDispatch, startTask, type TaskProcess } from '../support/task-process.js';
 import { until } from '../support/until.js';
 
 let mirror: BareMirror;
@@ -39,35 +37,7 @@ afterEach(async () => {
   removeTree(directory);
 });
 
-function record(script: string, more: Partial<JobSpec> = {}): string {
-  const id = randomBytes(12).toString('hex');
-  const job: JobSpec = {
-    job_id: id,
-    module: 'demo',
-    method: 'demo.run',
-    commit: mirror.commit,
-    repository: mirror.path,
-    command: ['sh', '-c', script],
-    env: {},
-    input: '{"a":1.0}',
-    timeout_ms: 60_000,
-    cpus: 1,
-    memory_mb: 200,
-    ...more,
-  };
-  const row: Recorded = {
-    job,
-    status: 'queued',
-    starts: 0,
-    startsAllowed: 0,
-    lines: [],
-    repeated: 0,
-    finish: null,
-    closed: false,
-  };
-  server.recorded.set(id, row);
-  return id;
-}
+const record = (script: string) => recordDispatch(server, mirror, script);
 const row = (id: string) => server.recorded.get(id) as Recorded;
 
 function start(id: string, env?: NodeJS.ProcessEnv): TaskProcess {
@@ -162,6 +132,22 @@ describe('a task without its server', () => {
     expect(row(id)).toMatchObject({ status: 'completed', closed: true });
     expect(words(id)).toEqual(expect.arrayContaining(['begun', '1', '20000', 'done']));
     expect(words(id)).toHaveLength(20_002);
+  });
+
+  it('of twenty seconds loses nothing either', async () => {
+    const id = record(
+      'echo begun; i=0; while [ $i -lt 40 ]; do echo "line $i"; i=$((i+1)); sleep 0.05; done; cp input.json output.json',
+    );
+    const task = start(id);
+    await spoke(id, 'begun');
+    network.setDown(true);
+    // what is tested is that time itself changes nothing
+    await new Promise((next) => setTimeout(next, 20_000));
+    expect(task.child.exitCode).toBe(null);
+    network.setDown(false);
+    expect(await task.ended).toBe(0);
+    expect(words(id)).toEqual(['begun', ...Array.from({ length: 40 }, (_, n) => `line ${n}`)]);
+    expect(row(id)).toMatchObject({ status: 'completed', closed: true });
   });
 
   it('asks for its start until it is answered', async () => {

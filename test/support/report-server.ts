@@ -34,6 +34,8 @@ export interface ReportServer {
   readonly recorded: Map<string, Recorded>;
   /** How often the files of a commit were sent whole. */
   downloads: number;
+  /** Files of commits are sent after this. */
+  held: Promise<void>;
   /** How many reports each call carried. */
   readonly calls: number[];
   tokenOf(dispatchId: string): string;
@@ -56,6 +58,7 @@ export async function openReportServer(): Promise<ReportServer> {
     },
     recorded,
     downloads: 0,
+    held: Promise.resolve(),
     calls: [],
     tokenOf: (dispatchId) => `token-of-${dispatchId}`,
     terminate(dispatchId) {
@@ -96,12 +99,13 @@ async function sendFiles(server: ReportServer, request: IncomingMessage, respons
   const token = (request.headers.authorization ?? '').replace(/^Bearer /, '');
   const job = server.recorded.get(token.replace(/^token-of-/, ''))?.job;
   if (!job?.repository || !request.url?.endsWith(`/${job.commit}`)) return void response.writeHead(403).end('whose?');
+  await server.held;
   try {
     const files = await archives.open(job.repository, job.commit);
     await pipeline(files, response.writeHead(200));
     server.downloads += 1;
   } catch (error) {
-    if (!response.headersSent) response.writeHead(500).end((error as Error).message);
+    if (!response.headersSent) response.writeHead(404).end(`no such files: ${(error as Error).message}`);
   }
 }
 

@@ -1,7 +1,11 @@
 /** The program that a cluster's scheduler starts on a node, as a real process, with an order on its standard input. */
 import { type ChildProcess, spawn } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
 import { resolve } from 'node:path';
 import { TASK_PROGRAM, type TaskOrder } from '../../src/contract/task.js';
+import type { JobSpec } from '../../src/contract/worker.js';
+import type { BareMirror } from './bare-mirror.js';
+import type { Recorded, ReportServer } from './report-server.js';
 
 export interface TaskProcess {
   readonly child: ChildProcess;
@@ -30,4 +34,34 @@ export function startTask(order: TaskOrder, env: NodeJS.ProcessEnv = process.env
       return said;
     },
   };
+}
+
+/** A dispatch that the server knows, of a job that runs this in the shell; returns its id. */
+export function recordDispatch(server: ReportServer, app: BareMirror, script: string): string {
+  const id = randomBytes(12).toString('hex');
+  const job: JobSpec = {
+    job_id: id,
+    module: 'demo',
+    method: 'demo.run',
+    commit: app.commit,
+    repository: app.path,
+    command: ['sh', '-c', script],
+    env: {},
+    input: '{"a":1.0}',
+    timeout_ms: 60_000,
+    cpus: 1,
+    memory_mb: 200,
+  };
+  const row: Recorded = {
+    job,
+    status: 'queued',
+    starts: 0,
+    startsAllowed: 0,
+    lines: [],
+    repeated: 0,
+    finish: null,
+    closed: false,
+  };
+  server.recorded.set(id, row);
+  return id;
 }
