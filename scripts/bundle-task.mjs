@@ -10,8 +10,10 @@ const runner = join(root, 'dist', 'runner');
 const bundle = await rolldown({
   input: join(runner, 'task.js'),
   platform: 'node',
+  // what is not used of a module has no effect
+  treeshake: { moduleSideEffects: false },
   // loaded from beside it when a checkout is downloaded
   external: ['tar'],
 });
-await bundle.write({ file: join(runner, 'task.cjs'), format: 'cjs' });
+await bundle.write({ file: join(runner, 'task.cjs'), format: 'cjs', minify: process.env.MIN === '1' });
 await bundle.close();

@@ -20,9 +20,12 @@ const LITTLE_BYTES = 512 * 1024;
 const SPARE = 16;
 const NO_LIMIT = '-1';
 
-/** `cpu` null: no cpu time is measured. Throws if the hierarchy is not ours to use. */
-export function openV1(memory: string, cpu: string | null): Cgroups {
-  return new V1(memory, cpu === memory ? [memory] : [memory, ...(cpu === null ? [] : [cpu])]);
+/**
+ * `cpu` null: no cpu time is measured. Throws if the hierarchy is not ours to use. Between spawns this process is in `home`:
+ * a cgroup beside those of its runs, or the one that all is in. Threads that it makes begin where it is, and keep that.
+ */
+export function openV1(memory: string, cpu: string | null, home: 'beside' | 'above' = 'beside'): Cgroups {
+  return new V1(memory, cpu === memory ? [memory] : [memory, ...(cpu === null ? [] : [cpu])], home);
 }
 
 class V1 implements Cgroups {
@@ -36,6 +39,7 @@ class V1 implements Cgroups {
   constructor(
     memory: string,
     private readonly bases: readonly string[],
+    private readonly home: 'beside' | 'above',
   ) {
     this.says = `memory is limited by cgroup v1 at ${memory}`;
     try {
@@ -76,8 +80,7 @@ class V1 implements Cgroups {
   close(): void {
     for (const run of this.#spare.splice(0)) run.close();
     for (const base of this.bases) {
-      // threads that were made while this one was in there are in there too
-      tryWrite(join(base, '..'), 'cgroup.procs', '0');
+      if (this.home === 'beside') tryWrite(join(base, '..'), 'tasks', '0');
       for (const name of childrenOf(base)) tryRemove(join(base, name));
       tryRemove(base);
     }
@@ -94,7 +97,7 @@ class V1 implements Cgroups {
 
   /** Staying inside would mean to be killed with the job. */
   #come(): void {
-    for (const base of this.bases) write(base, 'tasks', '0');
+    for (const base of this.bases) write(this.home === 'beside' ? base : join(base, '..'), 'tasks', '0');
   }
 
   #release(run: Run): void {

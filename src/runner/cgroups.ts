@@ -41,6 +41,8 @@ export interface Cgroup {
   enter<T>(command: readonly string[], spawn: (command: readonly string[]) => T): T;
   /** Zombies may be among them. */
   pids(): number[];
+  /** Where it is no cgroup: entries of /proc that are surely not of this run. */
+  readonly older?: ReadonlySet<string> | undefined;
   /** SIGKILL to all at once; false if the kernel cannot do that. */
   kill(): boolean;
   usage(): Usage;
@@ -106,7 +108,7 @@ export function openWithin(name: string): Cgroups | null {
   const { memory, cpu } = ownCgroups();
   if (memory === null || OF_A_SCHEDULER.test(memory)) return null;
   try {
-    return openV1(join(memory, name), cpu === null ? null : join(cpu, name));
+    return openV1(join(memory, name), cpu === null ? null : join(cpu, name), 'above');
   } catch {
     return null;
   }

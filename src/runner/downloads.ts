@@ -2,7 +2,6 @@
  * Checkouts on machines without git: the server sends the files of a commit as tar. The directory may be one that nodes
  * share: of those who want a commit first one downloads it, and the others wait for that (see `download-lock.ts`).
  */
-import { randomBytes } from 'node:crypto';
 import { chmodSync, mkdirSync, statSync, symlinkSync } from 'node:fs';
 import { readdir, rename, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
@@ -11,6 +10,7 @@ import { WORKER_CHECKOUTS_PATH } from '../contract/worker-paths.js';
 import { type Checkouts, isCommit, isThere, makeReadOnly, removeReadOnly } from './checkout.js';
 import { type Beat, beatOf, lockDownload } from './download-lock.js';
 import { callServer, textOf } from './http-call.js';
+import { uniqueName } from './process-identity.js';
 
 export interface DownloadsOptions {
   readonly directory: string;
@@ -53,7 +53,7 @@ async function sweepOne(place: string, unusedMs: number): Promise<void> {
   const found = await stat(place).catch(() => null);
   const isMade = isCommit(place.slice(place.lastIndexOf('/') + 1));
   if (found === null || Date.now() - found.mtimeMs < (isMade ? unusedMs : DEAD_DRAFT_MS)) return;
-  const away = join(dirname(place), `${DRAFT}${randomBytes(8).toString('hex')}`);
+  const away = join(dirname(place), DRAFT + uniqueName());
   await rename(place, away).then(
     () => removeReadOnly(away),
     // another process sweeps too
@@ -83,7 +83,7 @@ function isPassing(error: unknown): boolean {
 }
 
 async function download(options: DownloadsOptions, commit: string, lock: Beat | null): Promise<void> {
-  const draft = join(options.directory, DRAFT + randomBytes(8).toString('hex'));
+  const draft = join(options.directory, DRAFT + uniqueName());
   mkdirSync(draft);
   const beat = beatOf(draft);
   try {

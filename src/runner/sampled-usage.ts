@@ -12,6 +12,11 @@ import { createOomWatch } from './oom-watch.js';
 
 const FIRST_LOOK_MS = 20;
 const LONGEST_LOOK_MS = 1_000;
+/**
+ * Of a shorter run, processes that were there before it are not looked at when it ends: a machine of many cpus has thousands
+ * of the kernel's. In so short a time no pid comes around again.
+ */
+const SHORT_MS = 10_000;
 /** USER_HZ of every Linux that Node runs on. */
 const TICKS_PER_SECOND = 100;
 
@@ -24,9 +29,16 @@ function takeSampled(): ReturnType<Cgroups['take']> {
   const before = childSeconds();
   const oom = createOomWatch();
   const peak = watchMemory();
+  let older: ReadonlySet<string> | undefined;
+  let begun = 0;
   return {
     ...none,
+    get older() {
+      return performance.now() - begun < SHORT_MS ? older : undefined;
+    },
     enter(command, spawn) {
+      older = new Set(readdirSync('/proc'));
+      begun = performance.now();
       try {
         return spawn(command);
       } finally {

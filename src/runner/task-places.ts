@@ -7,20 +7,12 @@
  *
  * A directory's name says whose it is. To take over that of a dead process is to rename it: one of many wins.
  */
-import {
-  appendFileSync,
-  mkdirSync,
-  readdirSync,
-  renameSync,
-  rmSync,
-  statSync,
-  utimesSync,
-  writeFileSync,
-} from 'node:fs';
+import { appendFileSync, mkdirSync, readdirSync, renameSync, statSync, utimesSync, writeFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { type Entry, HEAD, lineOf, type OpenEntry, readJournal } from './journal.js';
 import { identityOf, isDead, self } from './process-identity.js';
+import { removeNow } from './work-directories.js';
 
 export interface TaskPlaces {
   readonly checkouts: string;
@@ -60,8 +52,10 @@ export function createTaskPlaces(directory: string): TaskPlaces {
       return place;
     },
     takeOver: () =>
-      names().flatMap(([name, [dispatchId = '', owner = '']]) => {
-        if (!isDead(identityOf(owner))) return [];
+      names().flatMap(([name, [dispatchId = '']], _, all) => {
+        // what is left of a dispatch is ended by its id: not while another process carries it out
+        const isLive = all.some(([, [id, other = '']]) => id === dispatchId && !isDead(identityOf(other)));
+        if (isLive) return [];
         const place = placeAt(join(tasks, nameOf(dispatchId)), dispatchId);
         return tryRename(join(tasks, name), place.directory) ? [place] : [];
       }),
@@ -81,7 +75,7 @@ function placeAt(directory: string, dispatchId: string): TaskPlace {
     directory,
     note: (entry) => appendFileSync(file, lineOf(entry)),
     notes: () => readJournal(file).get(dispatchId) ?? null,
-    close: () => rmSync(directory, { recursive: true, force: true }),
+    close: () => removeNow(directory),
   };
 }
 

@@ -4,22 +4,23 @@
  *
  * It is started thousands of times: what it imports is loaded each time, so that what few need is loaded when they do.
  */
-import { randomBytes } from 'node:crypto';
-import { readFileSync, rmSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { TASK_TERMINATED, type TaskOrder } from '../contract/task.js';
 import { openWithin } from './cgroups.js';
 import { speakForDead } from './dead-tasks.js';
 import { createDownloads } from './downloads.js';
+import type { Entry } from './journal.js';
 import type { Place } from './line.js';
+import { uniqueName } from './process-identity.js';
 import { Reporter } from './reporter.js';
 import type { End, Machine } from './run.js';
 import { type DispatchRun, runDispatch } from './run-dispatch.js';
 import { createSampledUsage } from './sampled-usage.js';
 import { createTaskPlaces, type TaskPlace, type TaskPlaces } from './task-places.js';
 import { createTermination, type Termination } from './termination.js';
-import { createWorkDirectories } from './work-directories.js';
+import { createWorkDirectories, removeNow } from './work-directories.js';
 
 /** What others left is told on the way; who comes next goes on with it. */
 const FOR_OTHERS_MS = 10_000;
@@ -57,7 +58,9 @@ async function main(): Promise<number> {
   place.note({ is: 'submitted', id: order.dispatchId, job: '', token: order.token });
   const machine = machineOf(order, places);
   const { termination, running } = begin(order, machine, reporter, place);
-  const forOthers = speakForDead({ places, reporter, cgroupOf, log });
+  const forOthers = speakForDead({ places, reporter, cgroupOf, log }).catch((error: unknown) =>
+    log('what dead tasks left could not be told', { error }),
+  );
   const code = await endOf(running, termination, place);
   machine.cgroups.close();
   if (code !== 0) return code;
@@ -85,7 +88,7 @@ function machineOf(order: TaskOrder, places: TaskPlaces): Machine {
     directories: {
       ...createWorkDirectories(places.work),
       // nobody goes on with it when this process has ended
-      remove: (id) => rmSync(join(places.work, id), { recursive: true, force: true }),
+      remove: (id) => removeNow(join(places.work, id)),
     },
     log,
   };
@@ -96,7 +99,7 @@ function begin(order: TaskOrder, machine: Machine, reporter: Reporter, place: Ta
   let hasSpawned = false;
   const termination = createTermination(cancel, () => ({ channel: running.channel, hasSpawned }));
   const running: DispatchRun = runDispatch(
-    { id: order.dispatchId, token: order.token, run: randomBytes(12).toString('hex') },
+    { id: order.dispatchId, token: order.token, run: uniqueName() },
     {
       machine,
       reporter,
@@ -106,11 +109,20 @@ function begin(order: TaskOrder, machine: Machine, reporter: Reporter, place: Ta
       onSpawned: () => {
         hasSpawned = true;
       },
-      note: (entry) => place.note(entry),
+      note: (entry) => tryNote(place, entry),
       hasLastWord: (end: End) => termination.leavesLastWord(end),
     },
   );
   return { termination, running };
+}
+
+/** A full disk is no reason to leave a job to itself; killed now, less of it would be told. */
+function tryNote(place: TaskPlace, entry: Entry): void {
+  try {
+    place.note(entry);
+  } catch (error) {
+    log('the notes of this task could not be written', { error });
+  }
 }
 
 async function endOf(running: DispatchRun, termination: Termination, place: TaskPlace): Promise<number> {
@@ -121,7 +133,7 @@ async function endOf(running: DispatchRun, termination: Termination, place: Task
   }
   // for the next task of this machine; a result that is noted already stays so
   if (place.notes()?.ended === null) {
-    place.note({ is: 'ended', id: place.dispatchId, finish: null, ...running.spool.unspilled() });
+    tryNote(place, { is: 'ended', id: place.dispatchId, finish: null, ...running.spool.unspilled() });
   }
   return TASK_TERMINATED;
 }

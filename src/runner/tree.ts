@@ -17,7 +17,7 @@ export interface Tree {
 /** `pid` leads the process group; null if that is not known. */
 export function treeOf(dispatchId: string, cgroup: Cgroup, pid: number | null): Tree {
   const members = async () => {
-    const pids = cgroup.isReal ? cgroup.pids() : await findMarked(dispatchId);
+    const pids = cgroup.isReal ? cgroup.pids() : await findMarked(dispatchId, cgroup.older);
     return pids.filter(isAlive);
   };
   return {
@@ -82,7 +82,8 @@ export function sendTo(pid: number, signal: NodeJS.Signals): void {
 const LOOK_FRESH_MS = 50;
 let lastLook: { at: number; marks: Promise<Map<string, number[]>> } | undefined;
 
-export async function findMarked(dispatchId: string): Promise<number[]> {
+export async function findMarked(dispatchId: string, older?: ReadonlySet<string>): Promise<number[]> {
+  if (older !== undefined) return readMarks(older).get(dispatchId) ?? [];
   // a look that began before the question may have missed a process that was there when it was asked
   await lastLook?.marks;
   if (lastLook === undefined || performance.now() - lastLook.at > LOOK_FRESH_MS) {
@@ -92,11 +93,11 @@ export async function findMarked(dispatchId: string): Promise<number[]> {
 }
 
 /** Dispatch id → pids. Processes of other users cannot be read, and are not ours. */
-export function readMarks(): Map<string, number[]> {
+export function readMarks(older?: ReadonlySet<string>): Map<string, number[]> {
   const marks = new Map<string, number[]>();
   for (const name of readdirSync('/proc')) {
     const pid = Number(name);
-    if (!Number.isInteger(pid)) continue;
+    if (!Number.isInteger(pid) || older?.has(name)) continue;
     const id = markOf(pid);
     if (id !== null) marks.set(id, [...(marks.get(id) ?? []), pid]);
   }

@@ -1,5 +1,5 @@
 /** Working directories: fresh for each dispatch, removed for good jobs at once and for failed ones after some days. */
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, rmdirSync, rmSync, unlinkSync, writeFileSync } from 'node:fs';
 import { readdir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 
@@ -31,4 +31,14 @@ export function createWorkDirectories(root: string): WorkDirectories {
       }
     },
   };
+}
+
+/** Most are flat, and then it is done without what Node loads to remove trees. */
+export function removeNow(directory: string): void {
+  try {
+    for (const name of readdirSync(directory)) unlinkSync(join(directory, name));
+    rmdirSync(directory);
+  } catch {
+    rmSync(directory, { recursive: true, force: true });
+  }
 }

@@ -252,6 +252,25 @@ describe('a task that is killed', () => {
     expect(left()).toEqual([]);
   });
 
+  it('without having begun leaves alone who carries the same dispatch out now', async () => {
+    network.setDown(true);
+    const id = record('echo begun; while [ ! -e go ]; do sleep 0.05; done; echo 1 > output.json');
+    const first = start(id);
+    await until('it to have tried', async () => first.said.includes('sent again'));
+    first.child.kill('SIGKILL');
+    await first.ended;
+    network.setDown(false);
+    const second = start(id);
+    await spoke(id, 'begun');
+    expect(await start(record('echo 1 > output.json')).ended).toBe(0);
+    expect(left()).toHaveLength(2);
+    writeFileSync(join(node(), 'work', id, 'go'), '');
+    expect(await second.ended).toBe(0);
+    expect(row(id)).toMatchObject({ status: 'completed', closed: true });
+    expect(await start(record('echo 1 > output.json')).ended).toBe(0);
+    expect(left()).toEqual([]);
+  });
+
   it('after its job had ended leaves the result to the next task, which delivers it', async () => {
     const id = record('echo begun; while [ ! -e go ]; do sleep 0.05; done; echo last; echo 7 > output.json');
     const task = start(id);
