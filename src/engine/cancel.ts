@@ -7,7 +7,7 @@ import type { CancelResult, ItemError } from '../contract/schemas.js';
 import { type FailureClass, TERMINATED_CODES } from '../contract/status.js';
 import { fault } from '../faults.js';
 import { findUnfinishedOfBatch, terminateBatchIfOpen } from '../store/batches.js';
-import { closeDispatches, findOpenDispatchesOfJobs, type OpenDispatchOfJobRow } from '../store/dispatches.js';
+import { closeDispatches, findOpenDispatchesOfJobs, type OpenDispatchOfJobRow, refOf } from '../store/dispatches.js';
 import { terminateJobs } from '../store/lifecycle.js';
 import { mayAll, usesAdmin } from './authorize.js';
 import type { Context } from './context.js';
@@ -118,7 +118,7 @@ export async function cancelAtSchedulers(ctx: Context, rows: readonly OpenDispat
   const isOurs = (row: OpenDispatchOfJobRow) => row.scheduler_host === ctx.schedulers.get(row.scheduler)?.host;
   if (!rows.every(isOurs)) ctx.wake('cancel');
   for (const [name, scheduler] of ctx.schedulers) {
-    const mine = rows.filter((row) => row.scheduler === name && isOurs(row)).map((row) => row.dispatch_id);
+    const mine = rows.filter((row) => row.scheduler === name && isOurs(row)).map(refOf);
     if (mine.length === 0) continue;
     try {
       await scheduler.cancel(mine);

@@ -7,6 +7,7 @@ import type { SchedulerOptions } from '../contract/settings.js';
 import { ERROR_CODES } from '../contract/status.js';
 import { fault } from '../faults.js';
 import type { Capacity, Scheduler, Submission, SubmissionOutcome } from '../schedulers/scheduler.js';
+import type { Db } from '../store/db.js';
 import {
   type CandidateRow,
   closeDispatches,
@@ -15,14 +16,11 @@ import {
   markQueued,
   openDispatches,
 } from '../store/dispatches.js';
-import { type Finish, finishJobs, noteWaitReasons } from '../store/lifecycle.js';
+import { type Finish, finishJobs, noteWaitReasons, noteWhyAllWait } from '../store/lifecycle.js';
 import { cancelDispatchesOf } from './cancel.js';
 import type { Context } from './context.js';
 import { startsOurRunner } from './other-runner.js';
 import { unsatisfiable } from './preflight.js';
-
-/** One call's worth: bounds the transaction and the message to the scheduler. */
-const MOST_AT_ONCE = 1000;
 
 export interface Dispatcher {
   /** Hands over until nothing more fits. Returns how many were handed over. */
@@ -33,12 +31,30 @@ export interface Dispatcher {
 
 export function createDispatcher(ctx: Context): Dispatcher {
   const underWay = new Set<string>();
+  const reasons = createReasons(ctx.db);
   return {
     underWay,
     async runOnce() {
       let handed = 0;
-      for (const scheduler of ctx.schedulers.values()) handed += await drain(ctx, scheduler, underWay);
+      for (const scheduler of ctx.schedulers.values()) handed += await drain(ctx, scheduler, underWay, reasons);
       return handed;
+    },
+  };
+}
+
+/** Why a scheduler takes nothing now, at each of its waiting jobs. */
+interface Reasons {
+  /** Null: it takes jobs. */
+  tell(scheduler: string, reason: string | null): Promise<void>;
+}
+
+function createReasons(db: Db): Reasons {
+  const told = new Map<string, string | null>();
+  return {
+    async tell(scheduler, reason) {
+      // jobs that came since are to be told too; that all is well again is said once
+      if (reason === null && told.get(scheduler) === null) return;
+      if (await noteWhyAllWait(db, scheduler, reason)) told.set(scheduler, reason);
     },
   };
 }
@@ -52,10 +68,10 @@ interface Round {
 const NOTHING = { handed: 0, lost: 0, isLast: true };
 
 /** Who lost a claim looks again: there may be others for the room that is still free. */
-async function drain(ctx: Context, scheduler: Scheduler, underWay: Set<string>): Promise<number> {
+async function drain(ctx: Context, scheduler: Scheduler, underWay: Set<string>, reasons: Reasons): Promise<number> {
   let handed = 0;
   for (;;) {
-    const round = await handOver(ctx, scheduler, underWay);
+    const round = await handOver(ctx, scheduler, underWay, reasons);
     handed += round.handed;
     if (round.isLast || round.handed + round.lost === 0) return handed;
   }
@@ -65,11 +81,14 @@ async function handOver(
   ctx: Context,
   scheduler: Scheduler,
   underWay: Set<string>,
+  reasons: Reasons,
 ): Promise<Round & { readonly isLast: boolean }> {
-  const capacity = await scheduler.capacity(ctx.limitsOf(scheduler).length > 1);
+  // of machines that share their jobs each has reasons of its own
+  const isShared = ctx.limitsOf(scheduler).length > 1;
+  const capacity = await scheduler.capacity(isShared);
+  if (!isShared) await reasons.tell(scheduler.name, capacity.jobs <= 0 ? capacity.reason : null);
   if (capacity.jobs <= 0) return NOTHING;
-  const most = Math.min(capacity.jobs, MOST_AT_ONCE);
-  const candidates = await findDispatchCandidates(ctx.db, scheduler.name, most);
+  const candidates = await findDispatchCandidates(ctx.db, scheduler.name, capacity.jobs);
   const chosen = choose(ctx, scheduler, candidates, capacity);
   if (chosen.waiting.length > 0) await noteWaitReasons(ctx.db, chosen.waiting);
   if (chosen.fitting.length === 0) return NOTHING;
@@ -78,7 +97,7 @@ async function handOver(
   try {
     const round = await submitClaimed(ctx, scheduler, claimed);
     // fewer than there was room for: nobody else waits, unless another server took some and left its own
-    return { ...round, isLast: candidates.length < most && round.lost === 0 };
+    return { ...round, isLast: candidates.length < capacity.jobs && round.lost === 0 };
   } finally {
     for (const { dispatchId } of claimed) underWay.delete(dispatchId);
   }
@@ -118,11 +137,17 @@ interface Claimed {
 }
 
 async function submitClaimed(ctx: Context, scheduler: Scheduler, claimed: readonly Claimed[]): Promise<Round> {
-  const rows = claimed.map(({ row, dispatchId }) => ({ dispatch_id: dispatchId, job_id: row.job_id }));
+  const wanted = named(
+    scheduler,
+    claimed.map((item) => submissionOf(ctx, item)),
+  );
+  const rows = wanted.map(({ dispatchId, jobId, name }) => {
+    return { dispatch_id: dispatchId, job_id: jobId, scheduler_name: name };
+  });
   const ownRunner = startsOurRunner(ctx, scheduler);
   const opened = await ctx.db.transaction((tx) => openDispatches(tx, rows, scheduler, ownRunner));
   fault('dispatch.opened');
-  const submissions = claimed.filter(({ dispatchId }) => opened.has(dispatchId)).map((item) => submissionOf(ctx, item));
+  const submissions = wanted.filter(({ dispatchId }) => opened.has(dispatchId));
   const lost = claimed.length - submissions.length;
   if (submissions.length === 0) return { handed: 0, lost };
   const outcomes = await scheduler.submitMany(submissions);
@@ -144,9 +169,16 @@ async function cancelEnded(ctx: Context, outcomes: readonly SubmissionOutcome[])
   if (ended.length > 0) await cancelDispatchesOf(ctx, ended);
 }
 
+/** Recorded with the dispatches: a submission whose answer never came is looked up by its name. */
+function named(scheduler: Scheduler, submissions: readonly Submission[]): readonly Submission[] {
+  const names = scheduler.plan?.(submissions);
+  return names === undefined ? submissions : submissions.map((one, at) => ({ ...one, name: names[at] ?? null }));
+}
+
 function submissionOf(ctx: Context, { row, dispatchId }: Claimed): Submission {
   return {
     dispatchId,
+    name: null,
     jobId: row.job_id,
     token: ctx.tokens.mint(dispatchId),
     owner: row.owner,
@@ -198,7 +230,7 @@ async function recordOutcomes(
     );
     await noteWaitReasons(
       tx,
-      of('full').map((outcome) => ({
+      [...of('full'), ...of('unknown')].map((outcome) => ({
         job_id: jobOf.get(outcome.dispatchId)!,
         wait_reason: outcome.reason ?? `the ${scheduler.name} scheduler is full`,
       })),

@@ -80,7 +80,9 @@ export function checkFit(ctx: Context, drafts: readonly Draft[]): void {
 
 function checkNeeds(ctx: Context, draft: Draft, needs: Needs): void {
   const reason = unsatisfiable(ctx, needs.cpus, needs.memory_mb, needs.client_group);
+  const refusal = ctx.schedulerFor(needs.client_group).refusal?.(needs.options) ?? null;
   if (reason !== null) refuse(draft, 'REQUIREMENTS_UNSATISFIABLE', reason);
+  else if (refusal !== null) refuse(draft, 'INVALID_INPUT', refusal);
 }
 
 /** Why no machine here could ever run this, or null. */

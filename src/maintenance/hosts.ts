@@ -14,7 +14,6 @@
  * then they may still run: what is given up was unreachable for the whole lease, not proven dead.
  */
 import type { Context } from '../engine/context.js';
-import { lostFinish } from '../engine/worker-reports.js';
 import type { Limits, Scheduler } from '../schedulers/scheduler.js';
 import type { Db } from '../store/db.js';
 import {
@@ -100,7 +99,7 @@ async function giveUpLost(tx: Parameters<typeof giveUpDispatches>[0], leaseSecon
   const rows = await giveUpDispatches(
     tx,
     found.map((row) => row.dispatch_id),
-    (jobId) => lostFinish(jobId, message),
+    { message },
   );
   const closed = new Set(rows.map((row) => row.dispatch_id));
   return found.filter((row) => closed.has(row.dispatch_id));

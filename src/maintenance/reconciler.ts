@@ -4,7 +4,9 @@
  * | the scheduler says | job not started                     | job started                    | job ended            |
  * | ------------------ | ----------------------------------- | ------------------------------ | -------------------- |
  * | pending, running   | adopted: queued                     | nothing                        | cancelled again      |
+ * | pending: why       | that is the reason why it waits     | nothing                        | cancelled again      |
  * | gone               | dispatch lost, the job waits again  | dispatch lost, error: platform | dispatch closed      |
+ * | gone: its end      | see give-up.ts                      | see give-up.ts                 | dispatch closed      |
  * | (can not be asked) | nothing                             | nothing                        | nothing              |
  *
  * "gone" is believed only if the scheduler says so twice, a turn apart: between the two a result that was on its way has
@@ -23,14 +25,14 @@
 import { isTerminal } from '../contract/status.js';
 import type { Context } from '../engine/context.js';
 import { DEFAULT_GRACE_SECONDS } from '../engine/other-runner.js';
-import { lostFinish } from '../engine/worker-reports.js';
-import type { DispatchState, Scheduler } from '../schedulers/scheduler.js';
-import { findOpenDispatches, markQueued, type OpenDispatchRow } from '../store/dispatches.js';
+import { type DispatchEnd, type DispatchState, plainState, type Scheduler } from '../schedulers/scheduler.js';
+import { findOpenDispatches, markQueued, type OpenDispatchRow, refOf } from '../store/dispatches.js';
+import { noteSchedulerReasons } from '../store/lifecycle.js';
 import { noteWhyJobsWait } from '../store/reap.js';
 import { giveUpDispatches } from './give-up.js';
 
 /** Another replica may be between opening and submitting. */
-const SUBMISSION_SECONDS = 15;
+const SUBMISSION_SECONDS = 30;
 
 export interface Reconciler {
   runOnce(): Promise<void>;
@@ -73,17 +75,18 @@ async function reconcile(
     (row) => !underWay.has(row.dispatch_id) && (row.submitted_at !== null || isOld(scheduler, row)),
   );
   if (open.length === 0) return;
-  const states = await scheduler.poll(open.map((row) => row.dispatch_id));
-  const stateOf = (row: OpenDispatchRow): DispatchState => states.get(row.dispatch_id) ?? 'pending';
-  const alive = open.filter((row) => stateOf(row) !== 'gone');
-  const gone = open.filter((row) => stateOf(row) === 'gone');
+  const states = await scheduler.poll(open.map(refOf));
+  const stateOf = (row: OpenDispatchRow): DispatchState => states.get(row.dispatch_id) ?? plainState('pending');
+  const alive = open.filter((row) => stateOf(row).state !== 'gone');
+  const gone = open.filter((row) => stateOf(row).state === 'gone');
   const believed = gone.filter((row) => goneBefore.has(row.dispatch_id));
   for (const row of alive) goneBefore.delete(row.dispatch_id);
   for (const row of gone) goneBefore.add(row.dispatch_id);
 
   await adopt(ctx, scheduler, alive);
+  await noteSchedulerReasons(ctx.db, reasonsOf(alive, stateOf));
   await cancelEnded(ctx, scheduler, alive);
-  await closeGone(ctx, believed);
+  await closeGone(ctx, believed, stateOf);
   for (const row of believed) goneBefore.delete(row.dispatch_id);
 }
 
@@ -94,7 +97,7 @@ function isOld(scheduler: Scheduler, row: OpenDispatchRow): boolean {
 
 /** A submission whose outcome was unknown: the scheduler has it after all. */
 async function adopt(ctx: Context, scheduler: Scheduler, alive: readonly OpenDispatchRow[]): Promise<void> {
-  const unsure = alive.filter((row) => row.submitted_at === null).map((row) => row.dispatch_id);
+  const unsure = alive.filter((row) => row.submitted_at === null).map(refOf);
   if (unsure.length === 0) return;
   const found = await scheduler.find(unsure);
   const rows = [...found].map(([dispatchId, schedulerId]) => ({ dispatch_id: dispatchId, scheduler_id: schedulerId }));
@@ -107,14 +110,29 @@ async function cancelEnded(ctx: Context, scheduler: Scheduler, alive: readonly O
   const hasGrace = (row: OpenDispatchRow) =>
     !row.own_runner && scheduler.external !== true && row.started_at !== null && (row.ended_for ?? 0) < grace;
   // an end that was reported a moment ago is followed by "gone" on its own; asking twice does no harm
-  const ended = alive.filter((row) => isTerminal(row.status) && !hasGrace(row)).map((row) => row.dispatch_id);
+  const ended = alive.filter((row) => isTerminal(row.status) && !hasGrace(row)).map(refOf);
   if (ended.length > 0) await scheduler.cancel(ended);
 }
 
-async function closeGone(ctx: Context, gone: readonly OpenDispatchRow[]): Promise<void> {
+type StateOf = (row: OpenDispatchRow) => DispatchState;
+
+/** Null where the scheduler says nothing any more: it is about to begin. */
+function reasonsOf(alive: readonly OpenDispatchRow[], stateOf: StateOf) {
+  return alive.map((row) => {
+    const state = stateOf(row);
+    return { job_id: row.job_id, wait_reason: state.state === 'pending' ? state.reason : null };
+  });
+}
+
+async function closeGone(ctx: Context, gone: readonly OpenDispatchRow[], stateOf: StateOf): Promise<void> {
   if (gone.length === 0) return;
+  const known = new Map<string, DispatchEnd>();
+  for (const row of gone) {
+    const state = stateOf(row);
+    if (state.state === 'gone' && state.end !== null) known.set(row.dispatch_id, state.end);
+  }
   const ids = gone.map((row) => row.dispatch_id);
-  await ctx.db.transaction((tx) => giveUpDispatches(tx, ids, lostFinish));
+  await ctx.db.transaction((tx) => giveUpDispatches(tx, ids, { known }));
   ctx.wake('dispatch');
   ctx.wake('events');
 }

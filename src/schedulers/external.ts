@@ -2,9 +2,17 @@
  * Starts nothing: a job becomes `queued` and waits for whoever is authorised to start it. There is no process of ours, so
  * its dispatch ends with the job.
  */
-import type { Capacity, DispatchState, Scheduler, Submission, SubmissionOutcome } from './scheduler.js';
+import {
+  type Capacity,
+  type DispatchRef,
+  type DispatchState,
+  plainState,
+  type Scheduler,
+  type Submission,
+  type SubmissionOutcome,
+} from './scheduler.js';
 
-/** A message's worth; the dispatcher comes back for more. */
+/** One transaction's worth; the dispatcher comes back for more. */
 const AT_ONCE = 10_000;
 const ANY = Number.MAX_SAFE_INTEGER;
 
@@ -14,7 +22,9 @@ export function createExternalScheduler(): Scheduler {
   const accepted = ({ dispatchId }: Submission): SubmissionOutcome => {
     return { dispatchId, outcome: 'accepted', schedulerId: dispatchId, reason: null };
   };
-  const stateOf = (id: string): [string, DispatchState] => [id, ended.has(id) ? 'gone' : 'running'];
+  const stateOf = ({ dispatchId: id }: DispatchRef): [string, DispatchState] => {
+    return [id, plainState(ended.has(id) ? 'gone' : 'running')];
+  };
   return {
     name: 'external',
     host: null,
@@ -24,10 +34,10 @@ export function createExternalScheduler(): Scheduler {
     stop: async () => {},
     capacity: async (): Promise<Capacity> => ({ cpus: ANY, memoryMb: ANY, jobs: AT_ONCE, reason: null }),
     submitMany: async (submissions) => submissions.map(accepted),
-    find: async (ids) => new Map(ids.map((id) => [id, id])),
-    poll: async (ids) => new Map(ids.map(stateOf)),
-    async cancel(ids) {
-      for (const id of ids) ended.add(id);
+    find: async (refs) => new Map(refs.map(({ dispatchId }) => [dispatchId, dispatchId])),
+    poll: async (refs) => new Map(refs.map(stateOf)),
+    async cancel(refs) {
+      for (const { dispatchId } of refs) ended.add(dispatchId);
     },
     onChange: () => {},
   };

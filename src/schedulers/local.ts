@@ -10,7 +10,15 @@ import type { HelloAnswer } from '../contract/host.js';
 import { HOST_PROTOCOL } from '../contract/host.js';
 import { connectToHost, type HostConnection, LostConnection } from './local-connection.js';
 import { readRelease, startHost } from './local-start.js';
-import type { Capacity, DispatchState, Scheduler, Submission, SubmissionOutcome } from './scheduler.js';
+import {
+  type Capacity,
+  type DispatchRef,
+  type DispatchState,
+  plainState,
+  type Scheduler,
+  type Submission,
+  type SubmissionOutcome,
+} from './scheduler.js';
 
 export interface LocalSchedulerOptions {
   /** The host's: its socket, journal, log, checkouts and working directories. */
@@ -27,6 +35,8 @@ const START_MS = 15_000;
 const START_TRIES = 3;
 const LOOK_MS = 20;
 const AGAIN_MS = 1_000;
+/** Bounds the transaction and the message to the host. */
+const MOST_AT_ONCE = 1000;
 const NONE: Omit<Capacity, 'reason'> = { cpus: 0, memoryMb: 0, jobs: 0 };
 const AWAY = 'the runner host of this machine is not up; it is being started';
 const DRAINING = 'the runner host of an older release has to end its jobs first';
@@ -67,7 +77,8 @@ class LocalScheduler implements Scheduler {
     if (this.#connection === null) return { ...NONE, reason: AWAY };
     if (this.#draining) return { ...NONE, reason: DRAINING };
     try {
-      return { ...(await this.#connection.ask('capacity', { isShared })), reason: null };
+      const free = await this.#connection.ask('capacity', { isShared });
+      return { ...free, jobs: Math.min(free.jobs, MOST_AT_ONCE), reason: null };
     } catch {
       return { ...NONE, reason: AWAY };
     }
@@ -97,18 +108,18 @@ class LocalScheduler implements Scheduler {
     }
   }
 
-  async find(dispatchIds: readonly string[]): Promise<Map<string, string>> {
-    const states = await this.poll(dispatchIds);
-    return new Map(dispatchIds.filter((id) => states.get(id) !== 'gone').map((id) => [id, id]));
+  async find(refs: readonly DispatchRef[]): Promise<Map<string, string>> {
+    const states = await this.poll(refs);
+    return new Map([...states].filter(([, { state }]) => state !== 'gone').map(([id]) => [id, id]));
   }
 
-  async poll(dispatchIds: readonly string[]): Promise<Map<string, DispatchState>> {
-    const states = await this.#host().ask('poll', dispatchIds);
-    return new Map(dispatchIds.map((id, at) => [id, states[at] ?? 'gone']));
+  async poll(refs: readonly DispatchRef[]): Promise<Map<string, DispatchState>> {
+    const states = await this.#host().ask('poll', idsOf(refs));
+    return new Map(refs.map(({ dispatchId }, at) => [dispatchId, plainState(states[at] ?? 'gone')]));
   }
 
-  async cancel(dispatchIds: readonly string[]): Promise<void> {
-    await this.#host().ask('cancel', dispatchIds);
+  async cancel(refs: readonly DispatchRef[]): Promise<void> {
+    await this.#host().ask('cancel', idsOf(refs));
   }
 
   onChange(listener: () => void): void {
@@ -176,6 +187,8 @@ class LocalScheduler implements Scheduler {
     }
   }
 }
+
+const idsOf = (refs: readonly DispatchRef[]) => refs.map(({ dispatchId }) => dispatchId);
 
 function outcome(dispatchId: string, kind: SubmissionOutcome['outcome'], reason: string | null): SubmissionOutcome {
   return { dispatchId, outcome: kind, schedulerId: kind === 'accepted' ? dispatchId : null, reason };

@@ -1,5 +1,6 @@
 /** The seam to whatever runs jobs. `test/conformance/scheduler.ts` runs on every implementation. */
 import type { SchedulerOptions } from '../contract/settings.js';
+import type { FailureClass } from '../contract/status.js';
 
 /** What the scheduler's own record may be marked with, for people who look at it. */
 export interface SubmissionLabels {
@@ -11,9 +12,11 @@ export interface SubmissionLabels {
   readonly wsid: number | null;
 }
 
-/** One dispatch to hand over. The scheduler names its own record after `dispatchId`, so it can be found again. */
+/** One dispatch to hand over. The scheduler's own record bears a name that is known before, so it can be found again. */
 export interface Submission {
   readonly dispatchId: string;
+  /** What `plan` said, recorded with the dispatch; null where a scheduler plans no names and takes the dispatch's id. */
+  readonly name: string | null;
   readonly jobId: string;
   /** Good for this one dispatch; goes to the runner by a private channel, never on a command line. */
   readonly token: string;
@@ -38,10 +41,42 @@ export interface SubmissionOutcome {
   readonly reason: string | null;
 }
 
-/** `gone`: it ended or never was, and no process of it is left. */
-export type DispatchState = 'pending' | 'running' | 'gone';
+/** A dispatch as it is recorded, to ask its scheduler about it. */
+export interface DispatchRef {
+  readonly dispatchId: string;
+  readonly name: string | null;
+  /** A hint only: schedulers lose ids and give them again. */
+  readonly schedulerId: string | null;
+}
 
-/** What could be handed over now. `jobs` bounds their number, `prefetch` included. */
+/** How a dispatch ended that did not say so itself. */
+export interface DispatchEnd {
+  /** `terminated`: somebody cancelled it at the scheduler. */
+  readonly status: 'error' | 'terminated';
+  readonly failureClass: FailureClass;
+  readonly message: string;
+  readonly exitCode: number | null;
+  readonly exitSignal: string | null;
+  /** The operator wants a job with this end to be dispatched anew, even if it had started. */
+  readonly again?: true;
+}
+
+/**
+ * `pending`: not begun, perhaps with the scheduler's reason. `gone`: it ended or never was, and no process of it is left;
+ * with its end, where the scheduler knows one.
+ */
+export type DispatchState =
+  | { readonly state: 'pending'; readonly reason: string | null }
+  | { readonly state: 'running' }
+  | { readonly state: 'gone'; readonly end: DispatchEnd | null };
+
+/** Of schedulers that know no more. */
+export function plainState(state: DispatchState['state']): DispatchState {
+  if (state === 'pending') return { state, reason: null };
+  return state === 'running' ? { state } : { state, end: null };
+}
+
+/** What could be handed over now. `jobs` bounds their number in one submission, `prefetch` included. */
 export interface Capacity {
   readonly cpus: number;
   readonly memoryMb: number;
@@ -67,14 +102,18 @@ export interface Scheduler {
   stop(): Promise<void>;
   /** `isShared`: other machines take jobs too, so nothing is to be had ready here that could begin there. */
   capacity(isShared?: boolean): Promise<Capacity>;
+  /** Why it would never take a job with these options, as a sentence; null if it would. */
+  refusal?(options: SchedulerOptions): string | null;
+  /** Names for submissions, in their order; recorded before they are handed over. */
+  plan?(submissions: readonly Submission[]): string[];
   /** One call for many. Answers in the order given; never throws for a single item. */
   submitMany(submissions: readonly Submission[]): Promise<SubmissionOutcome[]>;
-  /** The scheduler's ids of those it knows by their dispatch id. */
-  find(dispatchIds: readonly string[]): Promise<Map<string, string>>;
-  /** Every id asked is in the answer. Throws only if the scheduler cannot be asked at all. */
-  poll(dispatchIds: readonly string[]): Promise<Map<string, DispatchState>>;
+  /** The scheduler's ids of those it knows, by dispatch id. */
+  find(refs: readonly DispatchRef[]): Promise<Map<string, string>>;
+  /** By dispatch id; every one asked is in the answer. Throws only if the scheduler cannot be asked at all. */
+  poll(refs: readonly DispatchRef[]): Promise<Map<string, DispatchState>>;
   /** Ends process groups: TERM, grace, KILL. Returns when the request is passed on; `poll` says when they are gone. */
-  cancel(dispatchIds: readonly string[]): Promise<void>;
+  cancel(refs: readonly DispatchRef[]): Promise<void>;
   /** A hint that capacity was freed or a dispatch ended. */
   onChange(listener: () => void): void;
 }

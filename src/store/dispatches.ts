@@ -90,18 +90,18 @@ const openDispatchesIfCreated = statement<{ dispatch_id: string }>(
   'open_dispatches_if_created',
   `
   with wanted as (
-    select t.dispatch_id, t.job_id, j.owner, j.batch_id
-    from json_to_recordset($1::json) as t (dispatch_id text, job_id text)
+    select t.dispatch_id, t.job_id, t.scheduler_name, j.owner, j.batch_id
+    from json_to_recordset($1::json) as t (dispatch_id text, job_id text, scheduler_name text)
     join jobs j on j.job_id = t.job_id
     where j.status = 'created'
     order by t.job_id
     for share of j
   ), opened as (
-    insert into dispatches (dispatch_id, job_id, dispatch_number, scheduler, scheduler_host, own_runner)
+    insert into dispatches (dispatch_id, job_id, dispatch_number, scheduler, scheduler_host, own_runner, scheduler_name)
     select
       dispatch_id, job_id,
       1 + coalesce((select max(d.dispatch_number) from dispatches d where d.job_id = wanted.job_id), 0),
-      $2::text, $3::text, $4::boolean
+      $2::text, $3::text, $4::boolean, scheduler_name
     from wanted
     on conflict do nothing
     returning dispatch_id, job_id, dispatch_number
@@ -121,7 +121,7 @@ const openDispatchesIfCreated = statement<{ dispatch_id: string }>(
 /** Opens a dispatch for every job that is still created and has none; another replica's claim wins silently. */
 export async function openDispatches(
   tx: Queryable,
-  rows: readonly { dispatch_id: string; job_id: string }[],
+  rows: readonly { dispatch_id: string; job_id: string; scheduler_name: string | null }[],
   scheduler: { readonly name: string; readonly host: string | null },
   ownRunner: boolean,
 ): Promise<Set<string>> {
@@ -227,6 +227,7 @@ export interface OpenDispatchRow {
   readonly submitted_at: Date | null;
   readonly started_at: Date | null;
   readonly scheduler_id: string | null;
+  readonly scheduler_name: string | null;
   /** False: somebody else's runner carries it out. */
   readonly own_runner: boolean;
   /** Seconds since it was opened, by the database's clock. */
@@ -235,12 +236,17 @@ export interface OpenDispatchRow {
   readonly ended_for: number | null;
 }
 
+/** As the scheduler's seam asks for it. */
+export function refOf(row: Pick<OpenDispatchRow, 'dispatch_id' | 'scheduler_name' | 'scheduler_id'>) {
+  return { dispatchId: row.dispatch_id, name: row.scheduler_name, schedulerId: row.scheduler_id };
+}
+
 const selectOpenDispatches = statement<OpenDispatchRow>(
   'select_open_dispatches',
   `
   select
     d.dispatch_id, d.job_id, j.status, d.submitted_at, d.started_at, d.scheduler_id,
-    d.own_runner,
+    d.scheduler_name, d.own_runner,
     extract(epoch from now() - d.opened_at)::float8 as age,
     extract(epoch from now() - j.finished_at)::float8 as ended_for
   from dispatches d
@@ -258,6 +264,8 @@ export interface OpenDispatchOfJobRow {
   readonly job_id: string;
   readonly scheduler: string;
   readonly scheduler_host: string | null;
+  readonly scheduler_id: string | null;
+  readonly scheduler_name: string | null;
   readonly own_runner: boolean;
   readonly started: boolean;
   readonly status: Status;
@@ -267,7 +275,8 @@ const selectOpenDispatchesOfJobs = statement<OpenDispatchOfJobRow>(
   'select_open_dispatches_of_jobs',
   `
   select
-    d.dispatch_id, d.job_id, d.scheduler, d.scheduler_host, d.own_runner, d.started_at is not null as started, j.status
+    d.dispatch_id, d.job_id, d.scheduler, d.scheduler_host, d.scheduler_id, d.scheduler_name, d.own_runner,
+    d.started_at is not null as started, j.status
   from dispatches d
   join jobs j on j.job_id = d.job_id
   where d.closed_at is null and d.job_id = any($1::text[])`,
@@ -420,6 +429,21 @@ const selectInputOfJob = statement<{ params: string | null }>(
 /** For a start that is repeated because its answer was lost. */
 export async function findParams(db: Queryable, jobId: string): Promise<string | null> {
   return (await db.query(selectInputOfJob, [jobId]))[0]?.params ?? null;
+}
+
+const countLostDispatches = statement<{ job_id: string; lost: number }>(
+  'count_lost_dispatches',
+  `
+  select job_id, count(*)::integer as lost
+  from dispatches
+  where job_id = any($1::text[]) and close_reason = 'lost' and started_at is null
+  group by job_id`,
+);
+
+/** How often the job was handed over and never began. */
+export async function countLost(tx: Queryable, jobIds: readonly string[]): Promise<Map<string, number>> {
+  if (jobIds.length === 0) return new Map();
+  return new Map((await tx.query(countLostDispatches, [jobIds])).map((row) => [row.job_id, row.lost]));
 }
 
 const noteDispatchReports = statement(

@@ -244,7 +244,7 @@ const requeueJobsIfQueued = statement<{ job_id: string }>(
     for update
   ), requeued as (
     update jobs j
-    set status = 'created', updated_at = now()
+    set status = 'created', updated_at = now(), wait_reason = null
     from queued q
     where j.job_id = q.job_id
     returning j.job_id, j.batch_id, j.owner
@@ -279,6 +279,64 @@ const setWaitReasons = statement(
   from waiting w
   where j.job_id = w.job_id`,
 );
+
+/** Those that are dispatched next are told by the dispatcher, retries behind a live predecessor by the reconciler. */
+const setWaitReasonOfAll = statement<{ job_id: string }>(
+  'set_wait_reason_of_all',
+  `
+  with waiting as (
+    select j.job_id
+    from jobs j
+    where j.status = 'created' and j.scheduler = $1::text and j.wait_reason is distinct from $2::text
+      and not exists (
+        select
+        from jobs p
+        join dispatches d on d.job_id = p.job_id and d.closed_at is null
+        where p.root_id = j.root_id and p.retry_number = j.retry_number - 1
+      )
+    order by j.job_id
+    limit $3::integer
+    for update of j skip locked
+  )
+  update jobs j
+  set wait_reason = $2::text
+  from waiting w
+  where j.job_id = w.job_id
+  returning j.job_id`,
+);
+
+const REASONS_AT_ONCE = 10_000;
+
+/** Whether all of them were told; else there are more. */
+export async function noteWhyAllWait(db: Queryable, scheduler: string, reason: string | null): Promise<boolean> {
+  const told = await db.query(setWaitReasonOfAll, [scheduler, reason, REASONS_AT_ONCE]);
+  return told.length < REASONS_AT_ONCE;
+}
+
+const setReasonsOfQueued = statement(
+  'set_wait_reasons_of_queued',
+  `
+  with waiting as (
+    select j.job_id, t.wait_reason
+    from json_to_recordset($1::json) as t (job_id text, wait_reason text)
+    join jobs j on j.job_id = t.job_id
+    where j.status = 'queued' and j.wait_reason is distinct from t.wait_reason
+    order by j.job_id
+    for update of j skip locked
+  )
+  update jobs j
+  set wait_reason = w.wait_reason
+  from waiting w
+  where j.job_id = w.job_id`,
+);
+
+/** What their scheduler says of jobs that it has and has not begun. */
+export async function noteSchedulerReasons(
+  db: Queryable,
+  rows: readonly { job_id: string; wait_reason: string | null }[],
+): Promise<void> {
+  if (rows.length > 0) await db.query(setReasonsOfQueued, [JSON.stringify(rows)]);
+}
 
 export async function noteWaitReasons(
   tx: Queryable,

@@ -2,7 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { JobSpec } from '../../src/contract/worker.js';
-import type { Scheduler, SubmissionOutcome } from '../../src/schedulers/scheduler.js';
+import type { DispatchRef, Scheduler, Submission, SubmissionOutcome } from '../../src/schedulers/scheduler.js';
 import type { Recorded, ReportServer } from '../support/report-server.js';
 import { until } from '../support/until.js';
 
@@ -38,8 +38,20 @@ export async function submitAll(h: SchedulerHarness, jobs: readonly Partial<JobS
 
 export async function handOver(h: SchedulerHarness, jobs: readonly Partial<JobSpec>[]) {
   const ids = jobs.map((job) => record(h, job));
-  const outcomes: SubmissionOutcome[] = await h.scheduler.submitMany(ids.map((id) => submissionOf(h, id)));
+  const outcomes = await submitNamed(
+    h,
+    ids.map((id) => submissionOf(h, id)),
+  );
   return { ids, outcomes };
+}
+
+/** As the dispatcher does: named, the names recorded, handed over. */
+function submitNamed(h: SchedulerHarness, submissions: readonly Submission[]): Promise<SubmissionOutcome[]> {
+  const names = h.scheduler.plan?.(submissions) ?? [];
+  submissions.forEach(({ dispatchId }, at) => {
+    rowOf(h, dispatchId).name = names[at] ?? null;
+  });
+  return h.scheduler.submitMany(submissions.map((one, at) => ({ ...one, name: names[at] ?? null })));
 }
 
 function record(h: SchedulerHarness, given: Partial<JobSpec>): string {
@@ -60,6 +72,7 @@ function record(h: SchedulerHarness, given: Partial<JobSpec>): string {
   };
   const row: Recorded = {
     job,
+    name: null,
     status: 'queued',
     starts: 0,
     startsAllowed: 0,
@@ -76,6 +89,7 @@ function submissionOf(h: SchedulerHarness, dispatchId: string) {
   const { job } = h.server.recorded.get(dispatchId) as Recorded;
   return {
     dispatchId,
+    name: null,
     jobId: job.job_id,
     token: h.server.tokenOf(dispatchId),
     owner: 'alice',
@@ -92,7 +106,13 @@ export const closed = (h: SchedulerHarness, id: string, seconds?: number) =>
   until(`dispatch ${id} to be closed`, async () => rowOf(h, id).closed && rowOf(h, id), seconds);
 export const wordsOf = (row: Recorded, isError?: boolean) =>
   row.lines.filter((line) => isError === undefined || line.is_error === isError).map((line) => line.line);
-export const stateOf = async (h: SchedulerHarness, id: string) => (await h.scheduler.poll([id])).get(id);
+/** As it is recorded: what `plan` called it. */
+export function refOf(h: SchedulerHarness, id: string): DispatchRef {
+  return { dispatchId: id, name: h.server.recorded.get(id)?.name ?? null, schedulerId: null };
+}
+export const stateOf = async (h: SchedulerHarness, id: string) => {
+  return (await h.scheduler.poll([refOf(h, id)])).get(id)?.state;
+};
 export const said = (h: SchedulerHarness, id: string, word: string) =>
   until(`${id} to say ${word}`, async () => wordsOf(rowOf(h, id)).includes(word));
 
@@ -130,9 +150,9 @@ export function schedulerConformance(name: string, open: () => Promise<Scheduler
       const id = await submit(h, shell('(trap "" TERM; while :; do sleep 1; done) & echo up; wait'));
       await said(h, id, 'up');
       expect(await stateOf(h, id)).toBe('running');
-      expect([...(await h.scheduler.find([id])).keys()]).toEqual([id]);
+      expect([...(await h.scheduler.find([refOf(h, id)])).keys()]).toEqual([id]);
       h.server.terminate(id);
-      await h.scheduler.cancel([id]);
+      await h.scheduler.cancel([refOf(h, id)]);
       expect(await closed(h, id)).toMatchObject({ status: 'terminated', startsAllowed: 1 });
       expect(await stateOf(h, id)).toBe('gone');
     });
@@ -144,23 +164,23 @@ export function schedulerConformance(name: string, open: () => Promise<Scheduler
       const second = await submit(h, { ...shell('echo ran'), cpus });
       expect(await stateOf(h, second)).toBe('pending');
       h.server.terminate(second);
-      await h.scheduler.cancel([second]);
+      await h.scheduler.cancel([refOf(h, second)]);
       expect(await closed(h, second)).toMatchObject({ status: 'terminated', lines: [], finish: null });
       h.server.terminate(first);
-      await h.scheduler.cancel([first]);
+      await h.scheduler.cancel([refOf(h, first)]);
       await closed(h, first);
     });
 
     it('never runs what the server does not let start', async () => {
       const id = record(h, shell('echo ran'));
       h.server.terminate(id); // and the cancel was lost on its way
-      await h.scheduler.submitMany([submissionOf(h, id)]);
+      await submitNamed(h, [submissionOf(h, id)]);
       expect(await closed(h, id)).toMatchObject({ startsAllowed: 0, lines: [], finish: null });
     });
 
     it('runs a submission once, however often it comes', async () => {
       const id = await submit(h, shell('sleep 0.3; echo ran; echo 1 > output.json'));
-      const again = await h.scheduler.submitMany([submissionOf(h, id), submissionOf(h, id)]);
+      const again = await submitNamed(h, [submissionOf(h, id), submissionOf(h, id)]);
       expect(again.map((outcome) => outcome.outcome)).toEqual(['accepted', 'accepted']);
       expect(wordsOf(await closed(h, id))).toEqual(['ran']);
     });
@@ -168,8 +188,8 @@ export function schedulerConformance(name: string, open: () => Promise<Scheduler
     it('says that what it never had is gone, and cancels it without a word', async () => {
       const id = newId();
       expect(await stateOf(h, id)).toBe('gone');
-      expect((await h.scheduler.find([id])).size).toBe(0);
-      await h.scheduler.cancel([id]);
+      expect((await h.scheduler.find([refOf(h, id)])).size).toBe(0);
+      await h.scheduler.cancel([refOf(h, id)]);
     });
 
     it('has capacity for its largest job when it is idle, less while that runs, and hints when it is free again', async () => {

@@ -14,7 +14,15 @@ import type { Actor, RetryOptions, SubmitTarget } from '../../src/engine/engine.
 import { createLeases } from '../../src/engine/leases.js';
 import { createWake } from '../../src/engine/wake.js';
 import { createReconciler } from '../../src/maintenance/reconciler.js';
-import type { DispatchState, Scheduler, Submission, SubmissionOutcome } from '../../src/schedulers/scheduler.js';
+import {
+  type DispatchEnd,
+  type DispatchRef,
+  type DispatchState,
+  plainState,
+  type Scheduler,
+  type Submission,
+  type SubmissionOutcome,
+} from '../../src/schedulers/scheduler.js';
 import { type Db, statement } from '../../src/store/db.js';
 import { until } from './until.js';
 
@@ -64,6 +72,8 @@ export function fixedCatalog(): FixedCatalog {
   };
 }
 
+const idsOfRefs = (refs: readonly DispatchRef[]) => refs.map(({ dispatchId }) => dispatchId);
+
 /** Keeps what it was given; the test decides what becomes of it. */
 export class HandScheduler implements Scheduler {
   readonly name = 'local';
@@ -74,6 +84,10 @@ export class HandScheduler implements Scheduler {
   free = { cpus: 10_000, memoryMb: 10_000_000, jobs: 10_000, reason: null as string | null };
   next: SubmissionOutcome['outcome'] = 'accepted';
   down = false;
+  /** Of dispatches that ended without a word of their runner. */
+  readonly ends = new Map<string, DispatchEnd>();
+  /** Of dispatches that it has not begun. */
+  readonly reasons = new Map<string, string>();
   constructor(host = 'hand') {
     this.host = host;
   }
@@ -92,17 +106,21 @@ export class HandScheduler implements Scheduler {
       };
     });
   }
-  async find(ids: readonly string[]) {
-    return new Map(ids.filter((id) => this.given.has(id)).map((id) => [id, `h-${id}`]));
+  async find(refs: readonly DispatchRef[]) {
+    return new Map(idsOfRefs(refs).flatMap((id) => (this.given.has(id) ? [[id, `h-${id}`] as const] : [])));
   }
-  async poll(ids: readonly string[]) {
+  async poll(refs: readonly DispatchRef[]) {
     if (this.down) throw new Error('the scheduler does not answer');
-    return new Map<string, DispatchState>(
-      ids.map((id) => [id, this.given.has(id) && !this.gone.has(id) ? 'running' : 'gone']),
-    );
+    return new Map<string, DispatchState>(idsOfRefs(refs).map((id) => [id, this.#stateOf(id)]));
   }
-  async cancel(ids: readonly string[]) {
-    for (const id of ids) this.canceled.add(id);
+  #stateOf(id: string): DispatchState {
+    const end = this.ends.get(id) ?? null;
+    if (end !== null || this.gone.has(id) || !this.given.has(id)) return { state: 'gone', end };
+    const reason = this.reasons.get(id);
+    return reason === undefined ? plainState('running') : { state: 'pending', reason };
+  }
+  async cancel(refs: readonly DispatchRef[]) {
+    for (const id of idsOfRefs(refs)) this.canceled.add(id);
   }
   onChange() {}
 }

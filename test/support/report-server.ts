@@ -16,6 +16,8 @@ import { WORKER_CHECKOUTS_PATH, WORKER_REPORTS_PATH } from '../../src/contract/w
 /** What is recorded of one dispatch. */
 export interface Recorded {
   readonly job: JobSpec;
+  /** What its scheduler planned to call it. */
+  name: string | null;
   status: 'queued' | 'running' | 'completed' | 'error' | 'terminated';
   starts: number;
   /** How often a start was answered with the job. */
