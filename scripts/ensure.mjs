@@ -51,6 +51,12 @@ function ensureBuilt() {
 
 /** Packages that only one purpose needs: the queues that are measured beside ours. */
 const PACKAGES = { '--bench': 'bench/peers' };
+const SLURM_PROGRAMS = {
+  munge: '/usr/sbin/munged',
+  slurmctld: '/usr/sbin/slurmctld',
+  slurmd: '/usr/sbin/slurmd',
+  'slurm-client': '/usr/bin/sbatch',
+};
 
 /** What a purpose needs from the system: how to see it, the package of Debian that has it, and what for. */
 const SYSTEM = {
@@ -70,6 +76,11 @@ const SYSTEM = {
       package: 'python3-requests',
       why: "the tests call the server as KBase's Python client does",
     },
+    ...['munge', 'slurmctld', 'slurmd', 'slurm-client'].map((name) => ({
+      found: () => existsSync(SLURM_PROGRAMS[name]),
+      package: name,
+      why: 'the tests bring up a Slurm cluster of their own on loopback',
+    })),
   ],
   '--bench': [
     {

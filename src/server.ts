@@ -15,6 +15,7 @@ import type { BuiltinAuth } from './auth/builtin.js';
 import { createDispatchTokens } from './auth/job-token.js';
 import type { Config } from './config/schema.js';
 import { settingsOf } from './config/settings.js';
+import { slurmOptionsOf } from './config/slurm.js';
 import { schedulerNameFor, schedulersOf } from './config/together.js';
 import { type Connections, connect } from './connect.js';
 import { createIdSource } from './contract/ids.js';
@@ -36,6 +37,7 @@ import { createMetrics } from './metrics.js';
 import { createExternalScheduler } from './schedulers/external.js';
 import { createLocalScheduler } from './schedulers/local.js';
 import type { Scheduler } from './schedulers/scheduler.js';
+import { createSlurmScheduler } from './schedulers/slurm.js';
 import type { Db } from './store/db.js';
 import { openEmbeddedDb } from './store/embedded.js';
 import { lockDirectory } from './store/embedded-lock.js';
@@ -201,12 +203,19 @@ async function openDb({ database, dataDir, log }: ServerOptions, closing: (() =>
 
 /**
  * Those that jobs may be given to, and those that earlier configurations gave jobs to: their jobs are still seen to.
- * `external` costs nothing; `local` starts its host, so only where it was used.
+ * `external` costs nothing; `local` starts its host, so only where it was used; `slurm` where it is configured.
  */
 function createSchedulers(options: ServerOptions, url: () => string): Map<string, Scheduler> {
   const stateDir = join(options.dataDir, 'local');
   const isLocal = schedulersOf(options.config ?? {}).includes('local') || existsSync(stateDir);
-  const made = [...(isLocal ? [createLocal(options, stateDir, url)] : []), createExternalScheduler()];
+  const { config = {}, dataDir } = options;
+  const isSlurm = schedulersOf(config).includes('slurm') || config.slurm !== undefined;
+  const slurm = () => createSlurmScheduler({ ...slurmOptionsOf(config, dataDir, url), log: toLog(options.log) });
+  const made = [
+    ...(isLocal ? [createLocal(options, stateDir, url)] : []),
+    ...(isSlurm ? [slurm()] : []),
+    createExternalScheduler(),
+  ];
   return new Map(made.map((scheduler) => [scheduler.name, scheduler]));
 }
 

@@ -24,9 +24,17 @@ const url = (description: string, byDefault?: string) =>
   );
 const natural = (description: string, byDefault: string | number, minimum = 1) =>
   opt(Type.Integer({ description, minimum, maximum: 2_147_483_647, default: byDefault }));
+const path = (description: string, byDefault: string) =>
+  opt(Type.String({ description, pattern: '^/[^\\u0000\\n\\r]*$', default: byDefault }));
+const flag = (description: string, byDefault: boolean) => opt(Type.Boolean({ description, default: byDefault }));
+const SLURM_NAME = '^[A-Za-z0-9_.+][A-Za-z0-9_.+,-]*$';
+const slurmName = (description: string, byDefault: string) =>
+  opt(Type.String({ description, pattern: SLURM_NAME, default: byDefault }));
 const texts = (description: string) => opt(Type.Record(Type.String(), Type.String(), { description }));
 
-export const SCHEDULERS = ['local', 'external'] as const;
+export const SCHEDULERS = ['local', 'external', 'slurm'] as const;
+/** Of sbatch, that a job may ask for unless the operator says otherwise. */
+export const SLURM_ALLOWED_OPTIONS = ['constraint', 'exclusive', 'gres', 'licenses', 'nodes', 'qos', 'tmp'] as const;
 
 const ClientGroup = Type.Object(
   {
@@ -85,7 +93,7 @@ export const ConfigSchema = Type.Object(
     ),
     scheduler: words(
       SCHEDULERS,
-      'Where jobs run whose client group names no other: `local` on this machine; `external` waits for workers that are not ours.',
+      'Where jobs run whose client group names no other: `local` on this machine; `slurm` on a cluster; `external` waits for workers that are not ours.',
       'local',
     ),
     client_groups: opt(
@@ -114,6 +122,43 @@ export const ConfigSchema = Type.Object(
           ),
           env: texts('Its environment, beside what EE2 gives.'),
           grace_seconds: natural("How long it may go on after its job's end, to clean up.", 300, 0),
+        },
+        closed,
+      ),
+    ),
+    slurm: opt(
+      Type.Object(
+        {
+          url: url('How nodes of the cluster reach this server.', '`<this server>`'),
+          directory: path('Where runners work on a node; shared between nodes or not.', '`<data directory>/slurm`'),
+          package_directory: path('This package as nodes find it.', 'as here'),
+          node_command: path('Node as nodes find it.', 'as here'),
+          partition: slurmName('The partition of jobs whose client group has none below.', "the cluster's default"),
+          partitions: opt(
+            Type.Record(Type.String(), Type.String({ pattern: SLURM_NAME }), {
+              description: 'By client group: the partition of its jobs.',
+            }),
+          ),
+          accounts: flag('Whether `bill_to_user` is the account that pays.', false),
+          allowed_options: opt(
+            Type.Array(Type.String({ pattern: '^[a-z][a-z-]*$' }), {
+              description:
+                'Options of sbatch that a job may ask for in its `scheduler_requirements`. Others are refused.',
+              default: SLURM_ALLOWED_OPTIONS.join(', '),
+            }),
+          ),
+          memory: flag('Whether jobs ask for memory: no, where nodes have no `RealMemory`.', true),
+          margin_minutes: natural(
+            "Slurm's time limit beyond the job's own; in it a runner outlasts an outage of this server.",
+            15,
+          ),
+          requeue: flag(
+            'Whether a started job that a dead node or preemption ended is dispatched anew, instead of ending as a platform failure.',
+            false,
+          ),
+          output: path("Where a runner's own complaints go on its node; a pattern of sbatch's.", '/dev/null'),
+          bin_directory: path("The directory of Slurm's programs.", 'found by PATH'),
+          config_file: path('The `slurm.conf` that they use.', 'as they find it'),
         },
         closed,
       ),
@@ -167,7 +212,7 @@ export interface Member {
   readonly schema: TSchema;
 }
 
-/** What can be set, in the order of the schema; the members of `runner` and `kbase` one by one. */
+/** What can be set, in the order of the schema; the members of blocks one by one. */
 export const MEMBERS: readonly Member[] = membersOf(ConfigSchema, []);
 
 function membersOf(schema: TSchema, path: readonly string[]): Member[] {

@@ -1,5 +1,6 @@
 /** What no member can be wrong about alone. */
 import type { Config } from './schema.js';
+import { OWN_OPTIONS } from './slurm.js';
 
 type Fail = (sentence: string) => Error;
 
@@ -7,6 +8,7 @@ type Fail = (sentence: string) => Error;
 export function checkTogether(config: Config, fail: Fail): void {
   checkGroups(config, fail);
   checkKbase(config, fail);
+  checkSlurm(config, fail);
   const schedulers = schedulersOf(config);
   if (
     config.catalog === 'kbase' &&
@@ -39,6 +41,15 @@ function checkGroups(config: Config, fail: Fail): void {
     const known = names.length === 0 ? 'there are none; add it' : `there are: ${names.join(', ')}`;
     throw fail(`${member} is '${name}', which is not one of client_groups (${known})`);
   }
+}
+
+function checkSlurm({ slurm = {}, client_groups: groups = {} }: Config, fail: Fail): void {
+  const own = slurm.allowed_options?.find((name) => (OWN_OPTIONS as readonly string[]).includes(name));
+  if (own !== undefined) throw fail(`slurm.allowed_options has '${own}', which is set by Reprise for every job`);
+  const names = Object.keys(groups);
+  const stranger = Object.keys(slurm.partitions ?? {}).find((name) => names.length > 0 && !names.includes(name));
+  if (stranger === undefined) return;
+  throw fail(`slurm.partitions has '${stranger}', which is not one of client_groups (there are: ${names.join(', ')})`);
 }
 
 const NEEDS = {

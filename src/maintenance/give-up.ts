@@ -55,7 +55,7 @@ export async function giveUpDispatches(
     tx,
     of('end').map((row) => finishOf(row.job_id, known.get(row.dispatch_id), message)),
   );
-  await requeueJobs(tx, jobsOf(of('again')));
+  await requeueJobs(tx, jobsOf(of('again')), { started: true });
   await closeDispatches(
     tx,
     rows.map((row) => ({

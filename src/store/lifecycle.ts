@@ -233,24 +233,24 @@ export async function forceStatus(tx: Queryable, jobId: string, status: Status, 
   return (await tx.query(forceStatusIfUnfinished, [jobId, status, EVENT_OF[status], actor]))[0]?.previous_status;
 }
 
-const requeueJobsIfQueued = statement<{ job_id: string }>(
-  'requeue_jobs_if_queued',
+const requeueJobsIfUnfinished = statement<{ job_id: string }>(
+  'requeue_jobs_if_unfinished',
   `
-  with queued as (
-    select job_id
+  with before as (
+    select job_id, status as previous_status
     from jobs
-    where job_id = any($1::text[]) and status = 'queued'
+    where job_id = any($1::text[]) and (status = 'queued' or $2::boolean and status = 'running')
     order by job_id
     for update
   ), requeued as (
     update jobs j
-    set status = 'created', updated_at = now(), wait_reason = null
-    from queued q
-    where j.job_id = q.job_id
-    returning j.job_id, j.batch_id, j.owner
+    set status = 'created', updated_at = now(), wait_reason = null, running_at = null
+    from before b
+    where j.job_id = b.job_id
+    returning j.job_id, j.batch_id, j.owner, b.previous_status
   ), noted as (
     insert into events (kind, job_id, batch_id, owner, payload)
-    select 'job.requeued', job_id, batch_id, owner, '{"previous_status":"queued"}'
+    select 'job.requeued', job_id, batch_id, owner, json_build_object('previous_status', previous_status)::text
     from requeued
     order by job_id
   )
@@ -258,9 +258,13 @@ const requeueJobsIfQueued = statement<{ job_id: string }>(
   from requeued`,
 );
 
-/** Their dispatch was lost before the start; they wait again. */
-export async function requeueJobs(tx: Queryable, jobIds: readonly string[]): Promise<void> {
-  if (jobIds.length > 0) await tx.query(requeueJobsIfQueued, [jobIds]);
+/** Their dispatch was lost before the start; they wait again. `started`: also those that had, as the operator wants it. */
+export async function requeueJobs(
+  tx: Queryable,
+  jobIds: readonly string[],
+  { started = false }: { readonly started?: boolean } = {},
+): Promise<void> {
+  if (jobIds.length > 0) await tx.query(requeueJobsIfUnfinished, [jobIds, started]);
 }
 
 const setWaitReasons = statement(

@@ -30,9 +30,9 @@ it('its examples are configurations that a server takes', () => {
       ]),
     );
     const flat = Object.entries(env).filter(
-      ([name]) => !['REPRISE_KBASE', 'REPRISE_RUNNER', 'REPRISE_RETENTION'].includes(name),
+      ([name]) => !['REPRISE_KBASE', 'REPRISE_RUNNER', 'REPRISE_RETENTION', 'REPRISE_SLURM'].includes(name),
     );
-    const nested = (['kbase', 'runner', 'retention'] as const).flatMap((group) =>
+    const nested = (['kbase', 'runner', 'retention', 'slurm'] as const).flatMap((group) =>
       Object.entries((config as Record<string, object>)[group] ?? {}).map(([name, value]) => [
         `REPRISE_${group.toUpperCase()}_${name.toUpperCase()}`,
         typeof value === 'string' ? value : JSON.stringify(value),

@@ -35,7 +35,7 @@ const finish = {
 
 /** Each way to change a status, with the status it leads to. */
 const MOVES: Record<string, (tx: Queryable, jobId: string, dispatchId: string) => Promise<unknown>> = {
-  created: (tx, id) => requeueJobs(tx, [id]),
+  created: (tx, id) => requeueJobs(tx, [id], { started: true }),
   queued: (tx, _, dispatch) => markQueued(tx, [{ dispatch_id: dispatch, scheduler_id: 's' }]),
   estimating: (tx, id) => startJobs(tx, [{ job_id: id, host: null, estimating: true, actor: null }]),
   running: (tx, id) => startJobs(tx, [{ job_id: id, host: null, estimating: false, actor: null }]),

@@ -74,6 +74,11 @@ export function fixedCatalog(): FixedCatalog {
 
 const idsOfRefs = (refs: readonly DispatchRef[]) => refs.map(({ dispatchId }) => dispatchId);
 
+const REASONS: Partial<Record<SubmissionOutcome['outcome'], string>> = {
+  rejected: 'because it was told to',
+  unknown: 'the local scheduler did not answer',
+};
+
 /** Keeps what it was given; the test decides what becomes of it. */
 export class HandScheduler implements Scheduler {
   readonly name = 'local';
@@ -102,7 +107,7 @@ export class HandScheduler implements Scheduler {
         dispatchId: submission.dispatchId,
         outcome: this.next,
         schedulerId: this.next === 'accepted' ? `h-${submission.dispatchId}` : null,
-        reason: this.next === 'rejected' ? 'because it was told to' : null,
+        reason: REASONS[this.next] ?? null,
       };
     });
   }

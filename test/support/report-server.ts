@@ -17,7 +17,7 @@ import { WORKER_CHECKOUTS_PATH, WORKER_REPORTS_PATH } from '../../src/contract/w
 export interface Recorded {
   readonly job: JobSpec;
   /** What its scheduler planned to call it. */
-  name: string | null;
+  name?: string | null;
   status: 'queued' | 'running' | 'completed' | 'error' | 'terminated';
   starts: number;
   /** How often a start was answered with the job. */
@@ -45,7 +45,7 @@ export interface ReportServer {
   terminate(dispatchId: string): void;
   /** Carries reports out and breaks the connection before the answer. */
   loseAnswers: boolean;
-  /** Connections are refused from here on; `open` listens again, on another port. */
+  /** Connections are refused from here on; `open` listens again, on the same port. */
   shut(): Promise<void>;
   open(): Promise<void>;
 }
@@ -54,6 +54,7 @@ export async function openReportServer(): Promise<ReportServer> {
   const recorded = new Map<string, Recorded>();
   let server: Server | undefined;
   let url = '';
+  let port = 0;
   const self: ReportServer = {
     get url() {
       return url;
@@ -86,8 +87,9 @@ export async function openReportServer(): Promise<ReportServer> {
           response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify({ answers }));
         });
       });
-      await new Promise<void>((done) => server?.listen(0, '127.0.0.1', done));
-      url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+      await new Promise<void>((done) => server?.listen(port, '127.0.0.1', done));
+      port = (server.address() as AddressInfo).port;
+      url = `http://127.0.0.1:${port}`;
     },
   };
   await self.open();

@@ -78,6 +78,7 @@ function model(roots: number) {
       const previous_status = row.status;
       row.status = next;
       if (next === 'running') row.running_at = at(clock);
+      if (next === 'created') row.running_at = null;
       if (isTerminal(next)) row.finished_at = at(clock);
       const failure = next === 'error' ? { failure_class: 'app' as const, message: `broke at ${clock}` } : {};
       if (next === 'error') Object.assign(row, { failure_class: 'app', error_start: `broke at ${clock}` });

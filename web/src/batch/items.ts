@@ -101,6 +101,7 @@ function changedRow(row: BatchItem, event: EventView, payload: Payload): BatchIt
   // a finished job never runs again: what says otherwise is older than the row
   if (status === undefined || isTerminal(row.status)) return undefined;
   if (status === 'running') return { ...row, status, running_at: row.running_at ?? event.at };
+  if (status === 'created') return { ...row, status, running_at: null };
   if (!isTerminal(status)) return { ...row, status };
   const failed = status === 'error';
   return {

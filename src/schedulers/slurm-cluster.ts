@@ -1,0 +1,49 @@
+/** What the cluster is: whether its controller answers, how large its arrays and its nodes may be. */
+import type { Limits } from './scheduler.js';
+import { complaint, type RunSlurm } from './slurm-commands.js';
+
+/** `scontrol ping` answers in 20 ms also where everything else waits 9 s for a connection. */
+const PING_MS = 5_000;
+const ASK_MS = 15_000;
+
+/** Null: it is up. */
+export async function whyDown(run: RunSlurm): Promise<string | null> {
+  const ran = await run('scontrol', ['ping'], { timeoutMs: PING_MS });
+  if (/\bis UP\b/.test(ran.stdout)) return null;
+  if (ran.how === 'late') return 'Slurm does not answer (slurmctld hangs)';
+  if (/\bis DOWN\b/.test(ran.stdout)) return 'Slurm can not be reached (slurmctld is down)';
+  return `Slurm can not be asked (scontrol ping): ${complaint(ran)}`;
+}
+
+export interface Cluster {
+  /** Largest number of tasks of one array. */
+  readonly arraySize: number;
+  readonly hasAccounting: boolean;
+  /** Of its largest nodes; null where it does not say. */
+  readonly limits: Limits | null;
+}
+
+/** Null if it does not answer. */
+export async function describeCluster(run: RunSlurm): Promise<Cluster | null> {
+  const config = await run('scontrol', ['show', 'config'], { timeoutMs: ASK_MS });
+  const nodes = await run('sinfo', ['--noheader', '--Node', '--format=%c|%m'], { timeoutMs: ASK_MS });
+  if (config.code !== 0 || nodes.code !== 0) return null;
+  const setting = (name: string) => new RegExp(`^${name}\\s*=\\s*(\\S+)`, 'm').exec(config.stdout)?.[1] ?? '';
+  return {
+    arraySize: Math.max(1, Number(setting('MaxArraySize')) || 1),
+    hasAccounting: setting('AccountingStorageType').endsWith('/slurmdbd'),
+    limits: largestOf(nodes.stdout),
+  };
+}
+
+function largestOf(text: string): Limits | null {
+  const nodes = text.split('\n').flatMap((line) => {
+    const [, cpus, memoryMb] = /^(\d+)\+?\|(\d+)/.exec(line) ?? [];
+    return cpus === undefined ? [] : [{ cpus: Number(cpus), memoryMb: Number(memoryMb) }];
+  });
+  if (nodes.length === 0) return null;
+  return {
+    cpus: Math.max(...nodes.map((node) => node.cpus)),
+    memoryMb: Math.max(...nodes.map((node) => node.memoryMb)),
+  };
+}

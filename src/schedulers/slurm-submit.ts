@@ -1,0 +1,53 @@
+/**
+ * One sbatch for one array, and what its answer means:
+ *
+ * | sbatch                                                | outcome  | because                                           |
+ * | ----------------------------------------------------- | -------- | ------------------------------------------------- |
+ * | an id                                                 | accepted |                                                   |
+ * | no connection                                         | full     | nothing was sent                                  |
+ * | queue full, limit of a QOS or an account              | full     | it will pass                                      |
+ * | no such partition, account, feature … , no such node  | rejected | it will never pass                                |
+ * | no answer, an answer that was cut, killed by us       | unknown  | the job may exist: it is looked up by its name    |
+ * | anything else                                         | full     | Slurm refused it; nobody is failed for a sentence |
+ */
+import { complaint, type Ran, type RunSlurm } from './slurm-commands.js';
+
+export type Submitted =
+  | { readonly outcome: 'accepted'; readonly arrayJobId: string }
+  | { readonly outcome: 'rejected' | 'full' | 'unknown'; readonly reason: string };
+
+/** Longer than Slurm's own MessageTimeout of 10 s. */
+const SBATCH_MS = 20_000;
+
+/** sbatch has been refused, sleeps, and would try again for two minutes. */
+const SLEEPS = /sleeping and retrying|temporarily disabled/i;
+const UNSURE = /timed out|Zero Bytes|send failure|receive failure|Unexpected message|connection reset/i;
+const NEVER = new RegExp(
+  [
+    'invalid (partition|account|qos|feature|generic resource|license|node name|user)',
+    'invalid (--?[a-z-]+ )?specification',
+    'Requested (node|partition) configuration (is )?not available',
+    'Requested (reservation|time limit) is invalid',
+    'Memory (required|specification)',
+    'More processors requested',
+    'User.s group not permitted',
+    'not (permitted|allowed) to use (this|the) partition',
+    'unrecognized option|invalid option|is not a valid|requires an argument',
+    'Access/permission denied|Invalid job array',
+  ].join('|'),
+  'i',
+);
+
+export async function submitArray(run: RunSlurm, options: readonly string[], script: string): Promise<Submitted> {
+  const ran = await run('sbatch', ['--parsable', ...options], { input: script, timeoutMs: SBATCH_MS, stopAt: SLEEPS });
+  return outcomeOf(ran);
+}
+
+export function outcomeOf(ran: Ran): Submitted {
+  const arrayJobId = ran.code === 0 ? /^(\d+)(;|$)/m.exec(ran.stdout)?.[1] : undefined;
+  if (arrayJobId !== undefined) return { outcome: 'accepted', arrayJobId };
+  const reason = `Slurm: ${complaint(ran)}`;
+  if (ran.how === 'missing' || ran.how === 'stopped') return { outcome: 'full', reason };
+  if (ran.how === 'late' || ran.code === 0 || UNSURE.test(ran.stderr)) return { outcome: 'unknown', reason };
+  return { outcome: NEVER.test(ran.stderr) ? 'rejected' : 'full', reason };
+}

@@ -1,0 +1,217 @@
+/**
+ * Jobs on a cluster of Slurm's, by its own programs. Submissions that agree in what an array shares go into one array, named
+ * before it is handed over; everything afterwards is found by that name and the index, never by an id alone: Slurm loses
+ * jobs that it has acknowledged, and gives their ids again.
+ */
+import type { SchedulerOptions } from '../contract/settings.js';
+import {
+  type Capacity,
+  type DispatchRef,
+  type DispatchState,
+  type Limits,
+  plainState,
+  type Scheduler,
+  type Submission,
+  type SubmissionOutcome,
+} from './scheduler.js';
+import { type Cluster, describeCluster, whyDown } from './slurm-cluster.js';
+import { complaint, type RunSlurm, type SlurmPrograms, slurmCommands } from './slurm-commands.js';
+import {
+  groupByArray,
+  type NamedSubmission,
+  parseTaskName,
+  planNames,
+  printRanges,
+  type TaskName,
+  taskKey,
+} from './slurm-groups.js';
+import { refusedOption, type SlurmNeeds, sbatchOptions } from './slurm-options.js';
+import { createPressure } from './slurm-pressure.js';
+import { batchScript, type TaskProgram } from './slurm-script.js';
+import { askSacct, askSqueue, type SlurmTasks } from './slurm-squeue.js';
+import { dispatchStateOf, isOver, type SlurmTask } from './slurm-states.js';
+import { type Submitted, submitArray } from './slurm-submit.js';
+
+export interface SlurmSchedulerOptions {
+  readonly programs: SlurmPrograms;
+  readonly needs: SlurmNeeds;
+  /** Asked at each submission: the server's own address is known when it listens. */
+  readonly task: () => TaskProgram;
+  /** Whether jobs that a node's death or preemption ended are dispatched anew. */
+  readonly requeue: boolean;
+  readonly log: (message: string, detail?: object) => void;
+}
+
+const ANY = Number.MAX_SAFE_INTEGER;
+const NONE: Omit<Capacity, 'reason'> = { cpus: 0, memoryMb: 0, jobs: 0 };
+/** A script of 150 kB; Slurm's limit is 4 MB. */
+const MOST_IN_ARRAY = 1000;
+const DESCRIBE_MS = 60_000;
+const SCANCEL_MS = 30_000;
+/** Arguments of one scancel, each with the indices of one array. */
+const ARRAYS_AT_ONCE = 50;
+
+export function createSlurmScheduler(options: SlurmSchedulerOptions): Scheduler {
+  return new SlurmScheduler(options);
+}
+
+class SlurmScheduler implements Scheduler {
+  readonly name = 'slurm';
+  readonly host = null;
+  readonly #run: RunSlurm;
+  readonly #pressure = createPressure(() => performance.now());
+  #cluster: Cluster = { arraySize: MOST_IN_ARRAY, hasAccounting: false, limits: null };
+  #describedAt = Number.NEGATIVE_INFINITY;
+
+  constructor(private readonly options: SlurmSchedulerOptions) {
+    this.#run = slurmCommands(options.programs);
+  }
+
+  limits(): Limits {
+    const { limits } = this.#cluster;
+    return { cpus: limits?.cpus ?? ANY, memoryMb: (this.options.needs.memory && limits?.memoryMb) || ANY };
+  }
+
+  /** A cluster that is down now is no reason not to start. */
+  async start(): Promise<void> {
+    const down = await whyDown(this.#run);
+    if (down === null) await this.#describe();
+    else this.options.log('jobs of the slurm scheduler wait', { reason: down });
+  }
+
+  async stop(): Promise<void> {}
+
+  async capacity(): Promise<Capacity> {
+    const pause = this.#pressure.reason();
+    if (pause !== null) return { ...NONE, reason: pause };
+    const down = await whyDown(this.#run);
+    if (down !== null) {
+      this.#pressure.refused(down, 0);
+      return { ...NONE, reason: down };
+    }
+    if (performance.now() - this.#describedAt > DESCRIBE_MS) await this.#describe();
+    return { cpus: ANY, memoryMb: ANY, jobs: this.#pressure.allowance, reason: null };
+  }
+
+  refusal(asked: SchedulerOptions): string | null {
+    return refusedOption(this.options.needs, asked);
+  }
+
+  plan(submissions: readonly Submission[]): string[] {
+    const most = Math.min(MOST_IN_ARRAY, this.#cluster.arraySize);
+    return planNames(submissions, (one) => sbatchOptions(this.options.needs, one), most);
+  }
+
+  async submitMany(submissions: readonly Submission[]): Promise<SubmissionOutcome[]> {
+    const outcomes = new Map<Submission, SubmissionOutcome>();
+    let silence: string | null = null;
+    for (const [array, group] of groupByArray(submissions)) {
+      // who did not answer is not asked again at once, with more that would be unsure
+      const told: Submitted =
+        silence === null ? await this.#submitArray(array, group) : { outcome: 'full', reason: silence };
+      if (told.outcome === 'unknown') silence = told.reason;
+      for (const { submission, index } of group) outcomes.set(submission, outcomeFor(submission, index, told));
+    }
+    this.#adjust(submissions.map((one) => outcomes.get(one) as SubmissionOutcome));
+    return submissions.map((one) => outcomes.get(one) as SubmissionOutcome);
+  }
+
+  async find(refs: readonly DispatchRef[]): Promise<Map<string, string>> {
+    const tasks = await this.#look(refs);
+    return new Map(
+      refs.flatMap((ref) => {
+        const task = taskOf(ref, tasks);
+        return task === undefined || isOver(task)
+          ? []
+          : [[ref.dispatchId, `${task.arrayJobId}_${task.index}`] as const];
+      }),
+    );
+  }
+
+  async poll(refs: readonly DispatchRef[]): Promise<Map<string, DispatchState>> {
+    const tasks = await this.#look(refs);
+    const purged = refs.filter((ref) => taskOf(ref, tasks) === undefined);
+    const older = await this.#lookBack(purged);
+    return new Map(
+      refs.map((ref) => {
+        const task = taskOf(ref, tasks) ?? taskOf(ref, older);
+        return [ref.dispatchId, task === undefined ? plainState('gone') : dispatchStateOf(task, this.options.requeue)];
+      }),
+    );
+  }
+
+  async cancel(refs: readonly DispatchRef[]): Promise<void> {
+    const tasks = await this.#look(refs);
+    const indices = new Map<string, number[]>();
+    for (const ref of refs) {
+      const task = taskOf(ref, tasks);
+      if (task === undefined || isOver(task)) continue;
+      indices.set(task.arrayJobId, [...(indices.get(task.arrayJobId) ?? []), task.index]);
+    }
+    const words = [...indices].map(([arrayJobId, of]) => `${arrayJobId}_[${printRanges(of)}]`);
+    for (let at = 0; at < words.length; at += ARRAYS_AT_ONCE) {
+      const ran = await this.#run('scancel', words.slice(at, at + ARRAYS_AT_ONCE), { timeoutMs: SCANCEL_MS });
+      if (ran.code !== 0) this.options.log('scancel complains; the reconciler asks again', { why: complaint(ran) });
+    }
+  }
+
+  /** Slurm does not call; the dispatcher looks by itself. */
+  onChange(): void {}
+
+  async #describe(): Promise<void> {
+    const told = await describeCluster(this.#run);
+    if (told === null) return;
+    this.#cluster = told;
+    this.#describedAt = performance.now();
+  }
+
+  async #submitArray(array: string, group: readonly NamedSubmission[]): Promise<Submitted> {
+    const { needs, task } = this.options;
+    const first = (group[0] as NamedSubmission).submission;
+    const refused = refusedOption(needs, first.options ?? {});
+    if (refused !== null) return { outcome: 'rejected', reason: refused };
+    const indices = group.map(({ index }) => index);
+    const options = [...sbatchOptions(needs, first), `--job-name=${array}`, `--array=${printRanges(indices)}`];
+    const tasks = group.map(({ submission, index }) => {
+      return { index, dispatchId: submission.dispatchId, token: submission.token };
+    });
+    return submitArray(this.#run, options, batchScript(task(), tasks));
+  }
+
+  #adjust(outcomes: readonly SubmissionOutcome[]): void {
+    const refused = outcomes.filter(({ outcome }) => outcome === 'full' || outcome === 'unknown');
+    const isTaken = refused.length === 0 || outcomes.some(({ outcome }) => outcome === 'accepted');
+    if (isTaken) this.#pressure.taken();
+    else this.#pressure.refused(refused[0]?.reason ?? 'Slurm takes nothing', refused.length);
+  }
+
+  /** Throws if it can not be asked; told by a ping, because squeue itself would wait for a connection. */
+  async #look(refs: readonly DispatchRef[]): Promise<SlurmTasks> {
+    const down = await whyDown(this.#run);
+    if (down !== null) throw new Error(down);
+    const names = namesOf(refs);
+    return names.length === 0 ? new Map() : askSqueue(this.#run, names);
+  }
+
+  async #lookBack(refs: readonly DispatchRef[]): Promise<SlurmTasks> {
+    const names = namesOf(refs);
+    if (!this.#cluster.hasAccounting || names.length === 0) return new Map();
+    return askSacct(this.#run, names, Date.now() / 1000);
+  }
+}
+
+function namesOf(refs: readonly DispatchRef[]): TaskName[] {
+  return refs.map(({ name }) => parseTaskName(name)).filter((name) => name !== null);
+}
+
+function taskOf({ name }: DispatchRef, tasks: SlurmTasks): SlurmTask | undefined {
+  const parsed = parseTaskName(name);
+  return parsed === null ? undefined : tasks.get(taskKey(parsed));
+}
+
+function outcomeFor({ dispatchId }: Submission, index: number, told: Submitted): SubmissionOutcome {
+  if (told.outcome === 'accepted') {
+    return { dispatchId, outcome: 'accepted', schedulerId: `${told.arrayJobId}_${index}`, reason: null };
+  }
+  return { dispatchId, outcome: told.outcome, schedulerId: null, reason: told.reason };
+}
