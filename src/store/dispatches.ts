@@ -89,13 +89,23 @@ export function findDispatchCandidates(db: Queryable, scheduler: string, limit: 
 const openDispatchesIfCreated = statement<{ dispatch_id: string }>(
   'open_dispatches_if_created',
   `
-  with wanted as (
-    select t.dispatch_id, t.job_id, t.scheduler_name, j.owner, j.batch_id
+  with asked as (
+    select dispatch_id, job_id, scheduler_name
     from json_to_recordset($1::json) as t (dispatch_id text, job_id text, scheduler_name text)
-    join jobs j on j.job_id = t.job_id
-    where j.status = 'created'
-    order by t.job_id
-    for share of j
+  ), locked as (
+    select a.*, l.status
+    from (select * from asked order by job_id) a
+    cross join lateral (
+      select j.status
+      from jobs j
+      where j.job_id = a.job_id
+      for share
+    ) l
+  ), wanted as (
+    select dispatch_id, job_id, scheduler_name
+    from locked
+    where status = 'created'
+    order by job_id
   ), opened as (
     insert into dispatches (dispatch_id, job_id, dispatch_number, scheduler, scheduler_host, own_runner, scheduler_name)
     select
@@ -108,10 +118,10 @@ const openDispatchesIfCreated = statement<{ dispatch_id: string }>(
   ), noted as (
     insert into events (kind, job_id, batch_id, owner, payload)
     select
-      'job.dispatched', o.job_id, w.batch_id, w.owner,
+      'job.dispatched', o.job_id, j.batch_id, j.owner,
       json_build_object('dispatch_id', o.dispatch_id, 'dispatch_number', o.dispatch_number, 'scheduler', $2::text)::text
     from opened o
-    join wanted w on w.dispatch_id = o.dispatch_id
+    join jobs j on j.job_id = o.job_id
     order by o.dispatch_id
   )
   select dispatch_id
@@ -134,24 +144,32 @@ const queueAcceptedDispatches = statement<{ job_id: string }>(
   'queue_accepted_dispatches',
   `
   with accepted as (
-    select t.dispatch_id, t.scheduler_id
+    select dispatch_id, scheduler_id
     from json_to_recordset($1::json) as t (dispatch_id text, scheduler_id text)
-    join dispatches d on d.dispatch_id = t.dispatch_id
-    order by t.dispatch_id
-    for update of d
+  ), locked as (
+    select l.dispatch_id, a.scheduler_id
+    from (select * from accepted order by dispatch_id) a
+    cross join lateral (
+      select d.dispatch_id
+      from dispatches d
+      where d.dispatch_id = a.dispatch_id
+      for update
+    ) l
   ), submitted as (
     update dispatches d
-    set scheduler_id = a.scheduler_id, submitted_at = coalesce(d.submitted_at, now())
-    from accepted a
-    where d.dispatch_id = a.dispatch_id
+    set scheduler_id = l.scheduler_id, submitted_at = coalesce(d.submitted_at, now())
+    from locked l
+    where d.dispatch_id = l.dispatch_id
     returning d.dispatch_id, d.job_id, d.scheduler_id, d.closed_at
-  ), waiting as (
-    select j.job_id, s.dispatch_id, s.scheduler_id
-    from jobs j
-    join submitted s on s.job_id = j.job_id
-    where s.closed_at is null and j.status in ('created', 'queued', 'estimating', 'running')
-    order by j.job_id
-    for update of j
+  ), held as (
+    select s.job_id, s.dispatch_id, s.scheduler_id, l.status
+    from (select * from submitted where closed_at is null order by job_id) s
+    cross join lateral (
+      select j.status
+      from jobs j
+      where j.job_id = s.job_id
+      for update
+    ) l
   ), queued as (
     update jobs j
     set
@@ -159,8 +177,8 @@ const queueAcceptedDispatches = statement<{ job_id: string }>(
       queued_at = coalesce(j.queued_at, now()),
       updated_at = now(),
       wait_reason = null
-    from waiting s
-    where j.job_id = s.job_id
+    from held s
+    where j.job_id = s.job_id and s.status in ('created', 'queued', 'estimating', 'running')
     returning j.job_id, j.batch_id, j.owner, s.dispatch_id, s.scheduler_id
   ), noted as (
     insert into events (kind, job_id, batch_id, owner, payload)
@@ -185,18 +203,23 @@ export async function markQueued(
 const closeOpenDispatches = statement<{ dispatch_id: string; job_id: string }>(
   'close_open_dispatches',
   `
-  with open as (
-    select d.dispatch_id, t.close_reason
+  with asked as (
+    select dispatch_id, close_reason
     from json_to_recordset($1::json) as t (dispatch_id text, close_reason text)
-    join dispatches d on d.dispatch_id = t.dispatch_id
-    where d.closed_at is null
-    order by d.dispatch_id
-    for update of d
+  ), locked as (
+    select a.*, l.closed_at
+    from (select * from asked order by dispatch_id) a
+    cross join lateral (
+      select d.closed_at
+      from dispatches d
+      where d.dispatch_id = a.dispatch_id
+      for update
+    ) l
   ), closed as (
     update dispatches d
-    set closed_at = now(), close_reason = o.close_reason
-    from open o
-    where d.dispatch_id = o.dispatch_id
+    set closed_at = now(), close_reason = l.close_reason
+    from locked l
+    where d.dispatch_id = l.dispatch_id and l.closed_at is null
     returning d.dispatch_id, d.job_id, d.close_reason
   ), noted as (
     insert into events (kind, job_id, batch_id, owner, payload)
@@ -393,23 +416,25 @@ const lockReportedDispatches = statement<ReportedDispatchRow>(
     order by d.dispatch_id
     for update
   ), held as (
-    select
-      j.job_id, j.input_id, j.status, j.method, j.app_commit, j.timeout_ms, j.cpus, j.memory_mb, j.scheduler_options,
-      j.client_group, j.batch_id, j.parent_job_id, j.finished_at
-    from jobs j
-    where j.job_id in (select l.job_id from locked l)
-    order by j.job_id
-    for no key update
+    select d.*, j.*
+    from (select * from locked order by job_id) d
+    cross join lateral (
+      select
+        j.input_id, j.status, j.method, j.app_commit, j.timeout_ms, j.cpus, j.memory_mb, j.scheduler_options,
+        j.client_group, j.batch_id, j.parent_job_id, j.finished_at
+      from jobs j
+      where j.job_id = d.job_id
+      for no key update
+    ) j
   )
   select
-    d.dispatch_id, d.job_id, d.started_at, d.closed_at, d.logs_received, j.status, j.method, j.app_commit,
-    case when d.started_at is null then i.params end as params,
-    j.timeout_ms, j.cpus, j.memory_mb, d.own_runner, d.run_id, d.scheduler_id, j.scheduler_options, j.client_group,
-    j.batch_id, j.parent_job_id, extract(epoch from now() - j.finished_at)::float8 as ended_for
-  from locked d
-  join held j on j.job_id = d.job_id
-  join inputs i on i.input_id = j.input_id
-  order by d.dispatch_id`,
+    h.dispatch_id, h.job_id, h.started_at, h.closed_at, h.logs_received, h.status, h.method, h.app_commit,
+    case when h.started_at is null then i.params end as params,
+    h.timeout_ms, h.cpus, h.memory_mb, h.own_runner, h.run_id, h.scheduler_id, h.scheduler_options, h.client_group,
+    h.batch_id, h.parent_job_id, extract(epoch from now() - h.finished_at)::float8 as ended_for
+  from held h
+  join inputs i on i.input_id = h.input_id
+  order by h.dispatch_id`,
 );
 
 /** With their jobs: what is judged from the answer can not change before the transaction ends. */
@@ -449,7 +474,13 @@ export async function countLost(tx: Queryable, jobIds: readonly string[]): Promi
 const noteDispatchReports = statement(
   'note_dispatch_reports',
   `
-  with told as (
+  with notes as (
+    select *
+    from json_to_recordset($1::json) as t (
+      dispatch_id text, started boolean, run_id text, lines integer, late_lines integer, peak_memory_mb float8,
+      cpu_seconds float8, close_reason text
+    )
+  ), told as (
     update dispatches d
     set
       seen_at = now(),
@@ -461,10 +492,7 @@ const noteDispatchReports = statement(
       cpu_seconds = coalesce(t.cpu_seconds, d.cpu_seconds),
       closed_at = case when t.close_reason is null then d.closed_at else now() end,
       close_reason = coalesce(t.close_reason, d.close_reason)
-    from json_to_recordset($1::json) as t (
-      dispatch_id text, started boolean, run_id text, lines integer, late_lines integer, peak_memory_mb float8,
-      cpu_seconds float8, close_reason text
-    )
+    from notes t
     where d.dispatch_id = t.dispatch_id and (t.close_reason is null or d.closed_at is null)
     returning d.dispatch_id, d.job_id, t.close_reason
   )

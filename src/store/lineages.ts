@@ -62,17 +62,19 @@ const linkRetriesIfHeadRetryable = statement<Omit<LinkedRetry, 'head_id'>>(
     select head_id, new_id
     from json_to_recordset($1::json) as t (head_id text, new_id text)
   ), locked as (
-    select j.job_id, w.new_id
-    from jobs j
-    join wanted w on w.head_id = j.job_id
-    where j.superseded_by is null and j.status in ('error', 'terminated')
-    order by j.job_id
-    for update of j
+    select l.*, w.new_id
+    from (select * from wanted order by head_id) w
+    cross join lateral (
+      select j.job_id, j.superseded_by, j.status
+      from jobs j
+      where j.job_id = w.head_id
+      for update
+    ) l
   ), linked as (
     update jobs j
     set superseded_by = l.new_id
     from locked l
-    where j.job_id = l.job_id
+    where j.job_id = l.job_id and l.superseded_by is null and l.status in ('error', 'terminated')
     returning j.*
   ), added as (
     insert into jobs (

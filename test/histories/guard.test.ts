@@ -8,7 +8,7 @@ import { alice, type Harness, idsOf, openEngine, retryIds, statusOf, submitJobs 
 import { type Door, recordHistory, refusalAnswer, statusAnswer } from './clients.js';
 import { canBeOrdered } from './model.js';
 
-const GUARD = "where j.superseded_by is null and j.status in ('error', 'terminated')";
+const GUARD = "and l.superseded_by is null and l.status in ('error', 'terminated')";
 
 /** The constraints would hold what the statement lets through. */
 const WITHOUT_CONSTRAINTS = `
