@@ -11,14 +11,17 @@ const BIN = '/usr/lib/postgresql/15/bin';
 const PROFILED = [
   "shared_preload_libraries = 'pg_stat_statements'",
   'pg_stat_statements.track = top',
+  'pg_stat_statements.track_planning = on',
   'track_io_timing = on',
 ];
 const MOST = `
   select
-    round(total_exec_time) as ms, calls, round((total_exec_time / calls)::numeric, 3) as each_ms, rows,
+    round(total_exec_time) as ms, round(total_plan_time) as planning_ms, calls,
+    round((total_exec_time / calls)::numeric, 3) as each_ms, rows,
     left(regexp_replace(query, '\\s+', ' ', 'g'), 130) as statement
   from pg_stat_statements
-  order by total_exec_time desc
+  where calls > 0
+  order by total_exec_time + total_plan_time desc
   limit 15`;
 
 export async function startPostgres({ profiled = false } = {}) {
