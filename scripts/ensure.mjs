@@ -1,6 +1,7 @@
 /**
  * Makes a fresh clone ready to run, and is quick when it is: `npm ci`, `npm run build`. With `--tests` also what the
- * tests need from the system, with `--bench` what the benchmark needs. No dependencies; says on stderr what it does.
+ * tests need from the system, with `--bench` what the benchmark needs, with `--slurm` what a cluster of the demo's own needs.
+ * No dependencies; says on stderr what it does.
  */
 import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
@@ -57,6 +58,8 @@ const SLURM_PROGRAMS = {
   slurmd: '/usr/sbin/slurmd',
   'slurm-client': '/usr/bin/sbatch',
 };
+const slurmFor = (why) =>
+  Object.entries(SLURM_PROGRAMS).map(([name, program]) => ({ found: () => existsSync(program), package: name, why }));
 
 /** What a purpose needs from the system: how to see it, the package of Debian that has it, and what for. */
 const SYSTEM = {
@@ -76,11 +79,7 @@ const SYSTEM = {
       package: 'python3-requests',
       why: "the tests call the server as KBase's Python client does",
     },
-    ...['munge', 'slurmctld', 'slurmd', 'slurm-client'].map((name) => ({
-      found: () => existsSync(SLURM_PROGRAMS[name]),
-      package: name,
-      why: 'the tests bring up a Slurm cluster of their own on loopback',
-    })),
+    ...slurmFor('the tests bring up a Slurm cluster of their own on loopback'),
   ],
   '--bench': [
     {
@@ -98,7 +97,9 @@ const SYSTEM = {
       package: 'redis-server',
       why: 'the benchmark measures BullMQ, which stands on Redis, beside ours',
     },
+    ...slurmFor('the benchmark measures on a Slurm cluster of its own on loopback'),
   ],
+  '--slurm': slurmFor('no cluster answers here; the demo brings one up on loopback'),
 };
 
 function ensureSystem(option) {

@@ -13,6 +13,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 
 const SBIN = ['/usr/sbin', '/sbin', ...(process.env.PATH ?? '').split(':')];
 const PATIENCE_MS = 30_000;
+/** Longer than KillWait. */
+const SETTLE_MS = 10_000;
 const LOOK_MS = 50;
 
 /** The programs that are missing, by name. */
@@ -51,6 +53,8 @@ export async function up(directory, options = {}) {
   process.once('exit', killAll);
   const down = async () => {
     spawnSync('scancel', ['--quiet', `--user=${userInfo().username}`], { env, stdio: 'ignore', timeout: 5_000 });
+    // a daemon that ends takes no job with it
+    if (all.every((one) => one.pid !== undefined)) await settled(() => countJobs(env) === 0);
     await Promise.all([...workers.values()].map((one) => one.stop('SIGTERM')));
     await controller.stop('SIGTERM');
     await munged.stop('SIGTERM');
@@ -158,7 +162,8 @@ function daemon(name, args, env) {
       return child?.pid;
     },
     async start() {
-      const started = spawn(programOf(name), args, { env, stdio: 'ignore' });
+      // in a group of its own: Ctrl-C at a terminal is for who takes them down in their order
+      const started = spawn(programOf(name), args, { env, stdio: 'ignore', detached: true });
       started.once('exit', () => {
         if (child === started) child = null;
       });
@@ -182,18 +187,22 @@ function daemon(name, args, env) {
   return self;
 }
 
-function countIdle(env) {
-  const { stdout } = spawnSync('sinfo', ['-h', '-N', '-t', 'idle', '-o', '%N'], {
-    env,
-    encoding: 'utf8',
-    timeout: 5_000,
-  });
-  return stdout.split('\n').filter((line) => line !== '').length;
+const countIdle = (env) => countLines(env, 'sinfo', '-h', '-N', '-t', 'idle', '-o', '%N');
+const countJobs = (env) => countLines(env, 'squeue', '-h', '-o', '%i');
+
+/** None, if it gives no answer. */
+function countLines(env, program, ...args) {
+  const { stdout } = spawnSync(program, args, { env, encoding: 'utf8', timeout: 5_000 });
+  return (stdout ?? '').split('\n').filter((line) => line !== '').length;
 }
 
 async function until(what, isSo) {
-  for (const deadline = Date.now() + PATIENCE_MS; Date.now() < deadline; await sleep(LOOK_MS)) {
-    if (isSo()) return;
+  if (!(await settled(isSo, PATIENCE_MS))) throw new Error(`waited in vain for ${what}`);
+}
+
+async function settled(isSo, patienceMs = SETTLE_MS) {
+  for (const deadline = Date.now() + patienceMs; Date.now() < deadline; await sleep(LOOK_MS)) {
+    if (isSo()) return true;
   }
-  throw new Error(`waited in vain for ${what}`);
+  return false;
 }

@@ -1,14 +1,15 @@
 /** How the demo's findings look in 80 columns. */
 import type { WindowResult } from '../../examples/genome/merge.mjs';
 import { gcContent, type Merged, totalLength } from '../../examples/genome/merge.mjs';
-import type { BatchView, JobSummary, Receipt } from '../contract/schemas.js';
+import type { BatchView, DispatchView, JobSummary, Receipt } from '../contract/schemas.js';
 import { groupAlike, messageOf } from './failures.js';
 import { shortCommit, table, thousands, wrapped } from './text.js';
 
-/** One window of the genome: the job it was submitted as, the newest job of that lineage, and what that one found. */
+/** One window of the genome: the newest job of its lineage, how that one was handed over, and what it found. */
 export interface WindowBooks {
   readonly number: number;
   readonly head: JobSummary;
+  readonly dispatches: readonly DispatchView[];
   readonly result: WindowResult | null;
 }
 

@@ -1,12 +1,14 @@
 /**
  * `npm run demo`: a batch of real jobs runs, some fail, the failed ones are retried in the same batch, and the books
  * are compared with what is known. Everything printed was asked from the server or computed here. With a terminal the
- * server stays up at the end; without one the program ends, with exit code 1 if a check fails.
+ * server stays up at the end; without one the program ends, with exit code 1 if a check fails. `--scheduler slurm` runs the
+ * same on a cluster.
  */
 import { cpSync, mkdirSync, readFileSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
 import { pino } from 'pino';
 import { makeRepository } from '../../examples/genome/make-repository.mjs';
 import {
@@ -22,6 +24,7 @@ import { RepriseError } from '../contract/errors.js';
 import { RawJson } from '../contract/raw-json.js';
 import type { BatchView, RetryResult } from '../contract/schemas.js';
 import { startServer } from '../server.js';
+import { type DemoCluster, openDemoCluster } from './demo-cluster.js';
 import { choosePort, clearDirectory, dataDir, directory, serverLog } from './demo-directory.js';
 import { failuresByReason, receiptTable, totals, type WindowBooks, windowTable } from './demo-report.js';
 import { progress, shortCommit, thousands, wrapped } from './text.js';
@@ -113,6 +116,7 @@ async function waitForBatch(client: Client, batchId: string): Promise<BatchView>
       print(interactive ? `\r${line.padEnd(78)}` : line);
       return batch;
     }
+    if (isStopped) throw new Error('stopped by a signal before the end');
     await sleep(100);
   }
   throw new Error(`the batch did not end within ${PATIENCE_MS / 1000} s (${shown}); ${serverLog} may say why`);
@@ -142,8 +146,9 @@ async function readBooks(client: Client, { batchId, roots }: Submitted): Promise
     roots.map(async (rootId, index) => {
       const head = heads.get(rootId);
       if (head === undefined) throw new Error(`the list of the batch lacks window ${index + 1} (job ${rootId})`);
-      const { output } = await client.call('getJob', { job_id: head.job_id });
-      return { number: index + 1, head, result: output === null ? null : (output.parse() as WindowResult) };
+      const { output, dispatches } = await client.call('getJob', { job_id: head.job_id });
+      const result = output === null ? null : (output.parse() as WindowResult);
+      return { number: index + 1, head, dispatches, result };
     }),
   );
 }
@@ -173,6 +178,17 @@ async function checkRefusal(client: Client, books: readonly WindowBooks[]): Prom
   if (refusal instanceof Error) print(wrapped(refusal.message, '         '));
 }
 
+/** An id of Slurm's is that of an array and the index in it. */
+function checkCluster(books: readonly WindowBooks[]): void {
+  const last = books.flatMap(({ dispatches }) => dispatches.slice(-1));
+  const ids = last.flatMap(({ scheduler, scheduler_id }) => (scheduler === 'slurm' ? [String(scheduler_id)] : []));
+  const arrays = new Set(ids.map((id) => id.split('_')[0]));
+  check(
+    ids.length === books.length && new Set(ids).size === ids.length,
+    `each of these ${books.length} jobs was a task of Slurm's (${ids[0]} … ${ids.at(-1)}), in ${arrays.size} arrays`,
+  );
+}
+
 function checkMerge(books: readonly WindowBooks[], batch: BatchView, sequence: string): void {
   const merged = mergeWindows(books.flatMap(({ result }) => result ?? []));
   print(totals(batch, merged));
@@ -184,7 +200,7 @@ function checkMerge(books: readonly WindowBooks[], batch: BatchView, sequence: s
   for (const difference of found) say(`  ${difference}`);
 }
 
-async function tour(client: Client): Promise<Submitted> {
+async function tour(client: Client, isOnCluster: boolean): Promise<Submitted> {
   const sequence = readGenome(genomeFile);
   const repository = join(directory, 'app');
   const [older, newer] = makeRepository(repository);
@@ -224,6 +240,7 @@ async function tour(client: Client): Promise<Submitted> {
 
   heading('The books');
   print(windowTable(books));
+  if (isOnCluster) checkCluster(books);
   checkMerge(books, batch, sequence);
   return submitted;
 }
@@ -245,29 +262,74 @@ function invite(url: string, batchId: string): void {
   print('\nCtrl-C stops it.');
 }
 
-/** Resolves at the first signal, so that the server is always closed; a second one ends the program at once. */
-function firstSignal(): Promise<'stopped'> {
+let isStopped = false;
+/** Resolves at the first signal, so that everything is always closed; a second one ends the program at once. */
+function firstSignal(): Promise<void> {
   return new Promise((done) => {
-    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, () => done('stopped'));
+    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+      process.once(signal, () => {
+        isStopped = true;
+        done();
+      });
+    }
   });
 }
 
+/** Jobs outlive their server: who leaves before the end takes them along. */
+async function cancelAll(client: Client): Promise<void> {
+  const { items } = await client.call('listBatches', { state: ['created', 'queued', 'running'] });
+  for (const { batch_id } of items) await client.call('cancelBatch', { batch_id });
+}
+
+function askedScheduler(): 'local' | 'slurm' {
+  try {
+    const { scheduler } = parseArgs({ options: { scheduler: { type: 'string', default: 'local' } } }).values;
+    if (scheduler === 'local' || scheduler === 'slurm') return scheduler;
+  } catch {
+    // said below
+  }
+  console.error('usage: npm run demo [-- --scheduler local | slurm]');
+  process.exit(2);
+}
+
 async function main(): Promise<void> {
+  const scheduler = askedScheduler();
   const begun = performance.now();
   clearDirectory();
   print('Reprise demo: a batch runs, some of it fails, the failed jobs are retried.');
-  heading('A server of its own, with a fresh data directory');
   const stop = firstSignal();
+  const cluster = scheduler === 'slurm' ? await openCluster() : null;
+  try {
+    await onServer(begun, stop, cluster);
+  } finally {
+    await cluster?.close();
+  }
+}
+
+async function openCluster(): Promise<DemoCluster> {
+  heading('A cluster');
+  const cluster = await openDemoCluster();
+  for (const sentence of cluster.sentences) say(sentence);
+  return cluster;
+}
+
+async function onServer(begun: number, stop: Promise<void>, cluster: DemoCluster | null): Promise<void> {
+  heading('A server of its own, with a fresh data directory');
   const log = pino(pino.destination({ dest: serverLog, sync: true }));
-  const server = await startServer({ dataDir, host: '127.0.0.1', port: await choosePort(interactive ? 7878 : 0), log });
+  const port = await choosePort(interactive ? 7878 : 0);
+  const place = { host: cluster?.host ?? '127.0.0.1', port };
+  const server = await startServer({ dataDir, ...place, ...(cluster && { config: cluster.config }), log });
   try {
     const token = readFileSync(join(dataDir, 'admin-token'), 'utf8').trim();
     say(`${server.url}, data in ${relative('.', dataDir)}/, log in ${relative('.', serverLog)}`);
-    const toured = await Promise.race([tour(createClient({ url: server.url, token })), stop]);
-    if (toured === 'stopped') throw new Error('stopped by a signal before the end');
+    const client = createClient({ url: server.url, token });
+    const { batchId } = await tour(client, cluster !== null).catch(async (error: unknown) => {
+      await cancelAll(client).catch(() => undefined);
+      throw error;
+    });
     conclude((performance.now() - begun) / 1000);
     if (!interactive) return;
-    invite(server.url, toured.batchId);
+    invite(server.url, batchId);
     await stop;
   } finally {
     await server.close();
