@@ -197,8 +197,11 @@ export class World {
     const body = JSON.stringify({ method: 'execution_engine2.finish_job', params, version: '1.1', id: '1' });
     const sent = { method: 'POST', headers: { authorization: token }, body };
     const answer = await fetch(`${url}/services/ee2`, sent).catch(() => null);
-    // an error is the refusal of a second end, or an outage: how the job stands is looked at
-    return (await answer?.text().catch(() => null)) == null ? undefined : true;
+    const text = await answer?.text().catch(() => null);
+    if (text == null || text === '') return undefined;
+    const { error } = JSON.parse(text) as { error?: { message: string } };
+    // the refusal of a second end says that the first was taken; any other error is an outage of the database's
+    return error === undefined || error.message.startsWith('Cannot finish job with a status of') ? true : undefined;
   }
 
   async verify(): Promise<Verdict> {
