@@ -119,6 +119,8 @@ function clientConfig(target: Target): pg.ClientConfig {
   return {
     ...target.config,
     fallback_application_name: 'reprise',
+    // what need not wait for an answer is sent at once, such as the first statement behind its `begin`
+    pipeline: true,
     types: valueParsers,
     keepAlive: true,
     keepAliveInitialDelayMillis: 20_000,
@@ -181,9 +183,11 @@ class PostgresDb implements Db {
 
   transaction<T>(work: (tx: Queryable) => Promise<T>): Promise<T> {
     return this.#repeatedly(async (client, phase) => {
+      const begun = command(client, 'begin');
+      begun.catch(() => undefined);
       const tx = new Transaction(client);
-      await command(client, 'begin');
-      const result = await tx.carryOut(work);
+      // whoever ends the transaction must see it begun
+      const result = await tx.carryOut(work).finally(() => begun);
       phase.at = 'committing';
       // PostgreSQL answers the commit of a failed transaction with a rollback, and calls that a success
       if ((await command(client, 'commit')) !== 'COMMIT') throw tx.failure ?? new Error('the commit was a rollback');
@@ -315,13 +319,17 @@ class Transaction implements Queryable {
   }
 }
 
+/** A filter that may be left out: such a statement is planned for the values at hand, each time. */
+const OPTIONAL_FILTER = /\$\d+(::\w+(\[\])?)? is null/;
+
 async function ask<Row>(
   client: pg.ClientBase,
   { name, text }: Statement<Row>,
   params: readonly Param[],
 ): Promise<Row[]> {
+  const query = { ...(!OPTIONAL_FILTER.test(text) && { name }), text, values: params.map(toWire) };
   try {
-    const { rows } = await client.query<Row & pg.QueryResultRow>({ name, text, values: params.map(toWire) });
+    const { rows } = await client.query<Row & pg.QueryResultRow>(query);
     return rows;
   } catch (error) {
     throw asDbError(error, name);
