@@ -162,8 +162,10 @@ function daemon(name, args, env) {
       return child?.pid;
     },
     async start() {
-      // in a group of its own: Ctrl-C at a terminal is for who takes them down in their order
-      const started = spawn(programOf(name), args, { env, stdio: 'ignore', detached: true });
+      // a parent that is killed takes its daemons with it; in a group of their own, because Ctrl-C at a terminal is for who
+      // takes them down in their order
+      const words = ['--pdeathsig', 'KILL', programOf(name), ...args];
+      const started = spawn('setpriv', words, { env, stdio: 'ignore', detached: true });
       started.once('exit', () => {
         if (child === started) child = null;
       });

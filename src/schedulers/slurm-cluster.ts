@@ -1,6 +1,9 @@
 /** What the cluster is: whether its controller answers, how large its arrays and its nodes may be. */
 import type { Limits } from './scheduler.js';
 import { complaint, type RunSlurm } from './slurm-commands.js';
+import type { Reign } from './slurm-sightings.js';
+
+export const NO_REIGN: Reign = { bootTime: '', minJobAgeMs: 0 };
 
 /** `scontrol ping` answers in 20 ms also where everything else waits 9 s for a connection. */
 const PING_MS = 5_000;
@@ -25,15 +28,29 @@ export interface Cluster {
 
 /** Null if it does not answer. */
 export async function describeCluster(run: RunSlurm): Promise<Cluster | null> {
-  const config = await run('scontrol', ['show', 'config'], { timeoutMs: ASK_MS });
+  const config = await askConfig(run);
   const nodes = await run('sinfo', ['--noheader', '--Node', '--format=%c|%m'], { timeoutMs: ASK_MS });
-  if (config.code !== 0 || nodes.code !== 0) return null;
-  const setting = (name: string) => new RegExp(`^${name}\\s*=\\s*(\\S+)`, 'm').exec(config.stdout)?.[1] ?? '';
+  if (config === null || nodes.code !== 0) return null;
   return {
-    arraySize: Math.max(1, Number(setting('MaxArraySize')) || 1),
-    hasAccounting: setting('AccountingStorageType').endsWith('/slurmdbd'),
+    arraySize: Math.max(1, Number(config('MaxArraySize')) || 1),
+    hasAccounting: config('AccountingStorageType').endsWith('/slurmdbd'),
     limits: largestOf(nodes.stdout),
   };
+}
+
+type Settings = (name: string) => string;
+
+async function askConfig(run: RunSlurm): Promise<Settings | null> {
+  const { code, stdout } = await run('scontrol', ['show', 'config'], { timeoutMs: ASK_MS });
+  if (code !== 0) return null;
+  return (name) => new RegExp(`^${name}\\s*=\\s*(\\S+)`, 'm').exec(stdout)?.[1] ?? '';
+}
+
+/** Of no start at all, if it does not answer. */
+export async function askReign(run: RunSlurm): Promise<Reign> {
+  const config = await askConfig(run);
+  if (config === null) return NO_REIGN;
+  return { bootTime: config('BOOT_TIME'), minJobAgeMs: Number(config('MinJobAge')) * 1000 || 0 };
 }
 
 function largestOf(text: string): Limits | null {

@@ -14,7 +14,7 @@ import {
   type Submission,
   type SubmissionOutcome,
 } from './scheduler.js';
-import { type Cluster, describeCluster, whyDown } from './slurm-cluster.js';
+import { askReign, type Cluster, describeCluster, NO_REIGN, whyDown } from './slurm-cluster.js';
 import { complaint, type RunSlurm, type SlurmPrograms, slurmCommands } from './slurm-commands.js';
 import {
   groupByArray,
@@ -28,6 +28,7 @@ import {
 import { refusedOption, type SlurmNeeds, sbatchOptions } from './slurm-options.js';
 import { createPressure } from './slurm-pressure.js';
 import { batchScript, type TaskProgram } from './slurm-script.js';
+import { createSightings, type Reign } from './slurm-sightings.js';
 import { askSacct, askSqueue, type SlurmTasks } from './slurm-squeue.js';
 import { dispatchStateOf, isOver, type SlurmTask } from './slurm-states.js';
 import { type Submitted, submitArray } from './slurm-submit.js';
@@ -61,6 +62,7 @@ class SlurmScheduler implements Scheduler {
   readonly #run: RunSlurm;
   readonly #pressure = createPressure(() => performance.now());
   #cluster: Cluster = { arraySize: MOST_IN_ARRAY, hasAccounting: false, limits: null };
+  readonly #sightings = createSightings(() => performance.now());
   #describedAt = Number.NEGATIVE_INFINITY;
 
   constructor(private readonly options: SlurmSchedulerOptions) {
@@ -105,10 +107,11 @@ class SlurmScheduler implements Scheduler {
   async submitMany(submissions: readonly Submission[]): Promise<SubmissionOutcome[]> {
     const outcomes = new Map<Submission, SubmissionOutcome>();
     let silence: string | null = null;
+    const reign = await askReign(this.#run);
     for (const [array, group] of groupByArray(submissions)) {
       // who did not answer is not asked again at once, with more that would be unsure
       const told: Submitted =
-        silence === null ? await this.#submitArray(array, group) : { outcome: 'full', reason: silence };
+        silence === null ? await this.#submitArray(array, group, reign) : { outcome: 'full', reason: silence };
       if (told.outcome === 'unknown') silence = told.reason;
       for (const { submission, index } of group) outcomes.set(submission, outcomeFor(submission, index, told));
     }
@@ -130,11 +133,14 @@ class SlurmScheduler implements Scheduler {
 
   async poll(refs: readonly DispatchRef[]): Promise<Map<string, DispatchState>> {
     const tasks = await this.#look(refs);
+    // after the look: one that was started in between is not the one that was seen
+    const reign = refs.length === 0 ? NO_REIGN : await askReign(this.#run);
+    this.#sightings.look(namesOf(refs).map(taskKey), tasks, reign);
     const purged = refs.filter((ref) => taskOf(ref, tasks) === undefined);
     const older = await this.#lookBack(purged);
     return new Map(
       refs.map((ref) => {
-        const task = taskOf(ref, tasks) ?? taskOf(ref, older);
+        const task = taskOf(ref, tasks) ?? taskOf(ref, older) ?? this.#cancelled(ref, reign);
         return [ref.dispatchId, task === undefined ? plainState('gone') : dispatchStateOf(task, this.options.requeue)];
       }),
     );
@@ -158,6 +164,20 @@ class SlurmScheduler implements Scheduler {
   /** Slurm does not call; the dispatcher looks by itself. */
   onChange(): void {}
 
+  #cancelled({ name, schedulerId }: DispatchRef, reign: Reign): SlurmTask | undefined {
+    const parsed = parseTaskName(name);
+    if (parsed === null || !this.#sightings.wasCancelled(taskKey(parsed), reign)) return undefined;
+    const arrayJobId = schedulerId?.split('_')[0] ?? '?';
+    return {
+      arrayJobId,
+      index: parsed.index,
+      state: 'CANCELLED',
+      reason: 'before it began',
+      exitCode: 0,
+      exitSignal: 0,
+    };
+  }
+
   async #describe(): Promise<void> {
     const told = await describeCluster(this.#run);
     if (told === null) return;
@@ -165,7 +185,7 @@ class SlurmScheduler implements Scheduler {
     this.#describedAt = performance.now();
   }
 
-  async #submitArray(array: string, group: readonly NamedSubmission[]): Promise<Submitted> {
+  async #submitArray(array: string, group: readonly NamedSubmission[], reign: Reign): Promise<Submitted> {
     const { needs, task } = this.options;
     const first = (group[0] as NamedSubmission).submission;
     const refused = refusedOption(needs, first.options ?? {});
@@ -175,7 +195,10 @@ class SlurmScheduler implements Scheduler {
     const tasks = group.map(({ submission, index }) => {
       return { index, dispatchId: submission.dispatchId, token: submission.token };
     });
-    return submitArray(this.#run, options, batchScript(task(), tasks));
+    const told = await submitArray(this.#run, options, batchScript(task(), tasks));
+    const keys = indices.map((index) => taskKey({ array, index }));
+    if (told.outcome === 'accepted') this.#sightings.add(keys, reign);
+    return told;
   }
 
   #adjust(outcomes: readonly SubmissionOutcome[]): void {

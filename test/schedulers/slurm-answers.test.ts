@@ -1,6 +1,7 @@
 /** What Slurm's programs print, and what it means. The texts are those of 22.05. */
 import { expect, it } from 'vitest';
 import { createPressure } from '../../src/schedulers/slurm-pressure.js';
+import { createSightings } from '../../src/schedulers/slurm-sightings.js';
 import { parseSacct, parseSqueue } from '../../src/schedulers/slurm-squeue.js';
 import { dispatchStateOf, type SlurmTask } from '../../src/schedulers/slurm-states.js';
 import { outcomeOf } from '../../src/schedulers/slurm-submit.js';
@@ -146,4 +147,28 @@ it('a full queue is tried after 1 s, 2 s … 60 s, each time with half, and give
   expect([pressure.allowance, pressure.reason()]).toEqual([4, null]);
   pressure.refused('slurmctld is down', 0);
   expect([pressure.allowance, pressure.reason()]).toEqual([4, 'slurmctld is down']);
+});
+
+it('a waiting task that is not there any more was cancelled, if nothing else can have taken it away', () => {
+  let now = 0;
+  const reign = { bootTime: 'monday', minJobAgeMs: 300_000 };
+  const key = `${A}/2`;
+  const seenWaiting = () => {
+    const sightings = createSightings(() => now);
+    sightings.look([key], parseSqueue(SQUEUE, both), reign);
+    sightings.look([key], new Map(), reign);
+    return sightings;
+  };
+  expect(seenWaiting().wasCancelled(key, reign)).toBe(true);
+  expect(seenWaiting().wasCancelled(key, { ...reign, bootTime: 'tuesday' })).toBe(false);
+  expect(seenWaiting().wasCancelled(`${A}/0`, reign)).toBe(false);
+  const late = seenWaiting();
+  now += 300_000;
+  expect(late.wasCancelled(key, reign)).toBe(false);
+  const submitted = createSightings(() => now);
+  submitted.add([key], reign);
+  expect(submitted.wasCancelled(key, reign)).toBe(true);
+  submitted.look([], new Map(), reign);
+  expect(submitted.wasCancelled(key, reign)).toBe(false);
+  expect(createSightings(() => now).wasCancelled(key, { bootTime: '', minJobAgeMs: 1 })).toBe(false);
 });

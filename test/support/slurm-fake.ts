@@ -53,6 +53,7 @@ export class FakeSlurm {
   /** Scripts do not even begin. */
   launches = true;
   accounting = false;
+  bootTime = '2030-01-01T00:00:00';
   #next = 1;
   readonly #root = mkdtempSync(join(tmpdir(), 'reprise-fake-slurm-'));
   readonly #server = createServer({ allowHalfOpen: true });
@@ -125,7 +126,7 @@ export class FakeSlurm {
       return this.accounting ? { stdout: this.#accounts(), code: 0 } : refused(program, 'disabled');
     const storage = this.accounting ? 'slurmdbd' : 'none';
     return {
-      stdout: `AccountingStorageType   = accounting_storage/${storage}\nMaxArraySize            = 1001\n`,
+      stdout: `AccountingStorageType   = accounting_storage/${storage}\nMaxArraySize            = 1001\nBOOT_TIME               = ${this.bootTime}\nMinJobAge               = 300 sec\n`,
       code: 0,
     };
   }
@@ -196,7 +197,8 @@ export class FakeSlurm {
       const indices = new Set(parseRanges(ranges ?? ''));
       for (const task of this.tasks) {
         if (task.arrayJobId !== Number(id) || !indices.has(task.index)) continue;
-        if (task.state === 'PENDING') task.state = 'CANCELLED';
+        // without a trace, as 22.05 does
+        if (task.state === 'PENDING') this.tasks = this.tasks.filter((one) => one !== task);
         if (task.state !== 'RUNNING') continue;
         task.state = 'COMPLETING';
         this.#signal(task, 'SIGTERM');

@@ -1,0 +1,55 @@
+/**
+ * A task of an array that is cancelled before it begins leaves no record (22.05), just like one that slurmctld forgot in a
+ * crash. The two are told apart by what was seen: every other end leaves a record for MinJobAge, and a slurmctld that was not
+ * started anew has forgotten nothing.
+ *
+ * | a task that is not there was seen waiting                 | it was    |
+ * | --------------------------------------------------------- | --------- |
+ * | by the same start of slurmctld, less than MinJobAge ago   | cancelled |
+ * | any other                                                 | forgotten |
+ *
+ * A server that was started anew has seen nothing: what it does not find is forgotten, and its job waits again.
+ */
+import type { SlurmTasks } from './slurm-squeue.js';
+
+/** Of a start of slurmctld. */
+export interface Reign {
+  readonly bootTime: string;
+  readonly minJobAgeMs: number;
+}
+
+interface Sighting {
+  readonly bootTime: string;
+  readonly at: number;
+}
+
+export interface Sightings {
+  /** A submission that was acknowledged. */
+  add(keys: readonly string[], reign: Reign): void;
+  /** A look for all of these; what is not asked for any more is not remembered. */
+  look(keys: readonly string[], tasks: SlurmTasks, reign: Reign): void;
+  wasCancelled(key: string, reign: Reign): boolean;
+}
+
+/** `now`: milliseconds of a clock that never goes back. */
+export function createSightings(now: () => number): Sightings {
+  let seen = new Map<string, Sighting>();
+  return {
+    add(keys, { bootTime }) {
+      for (const key of keys) seen.set(key, { bootTime, at: now() });
+    },
+    look(keys, tasks, { bootTime }) {
+      const next = new Map<string, Sighting>();
+      for (const key of keys) {
+        const known = seen.get(key);
+        if (tasks.get(key)?.state === 'PENDING') next.set(key, { bootTime, at: now() });
+        else if (!tasks.has(key) && known !== undefined) next.set(key, known);
+      }
+      seen = next;
+    },
+    wasCancelled(key, { bootTime, minJobAgeMs }) {
+      const known = seen.get(key);
+      return known !== undefined && bootTime !== '' && known.bootTime === bootTime && now() - known.at < minJobAgeMs;
+    },
+  };
+}
