@@ -9,14 +9,14 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { RawJson } from '../dist/contract/raw-json.js';
+import { runBatch } from './batch.mjs';
 import { remove, seconds, temporary } from './place.mjs';
 import { openServer } from './server.mjs';
 
 const execute = promisify(execFile);
 const here = (path) => fileURLToPath(new URL(path, import.meta.url));
 const SLOTS = 8;
-/** Each look at the batch is work for the server that is measured: few while much is left, many near the end. */
-const POLL_MS = { least: 20, most: 500 };
+const params = (n) => new RawJson(JSON.stringify({ ...WINDOW, start: 1 + 500 * n }));
 const WINDOW = {
   genome: here('../test/fixtures/carsonella_ASM44157v1.fna.gz'),
   core_length: 60_000,
@@ -31,7 +31,13 @@ export async function measure(bench) {
   const program = here('../examples/genome/app-v1/window.mjs');
   const kinds = [
     { name: 'true', count: bench.size(1000, 50), method: 'bench.true', command: ['true'] },
-    { name: 'a window of a genome', count: bench.size(200, 16), method: 'bench.window', command: ['node', program] },
+    {
+      name: 'a window of a genome',
+      count: bench.size(200, 16),
+      method: 'bench.window',
+      command: ['node', program],
+      params,
+    },
   ];
   const rows = [];
   for (const kind of kinds) {
@@ -63,28 +69,6 @@ async function measureKind(bench, servers, kind, place) {
       { what, unit: 's', ours: mine, peer: 'GNU parallel --joblog', peers: parallel, goal: '< 1×' },
     ];
   });
-}
-
-/** `true` leaves no output, so each of its jobs is recorded as an error of class output: a whole job all the same. */
-async function runBatch(client, { count, method }) {
-  const params = (n) =>
-    method === 'bench.true' ? {} : { params: new RawJson(JSON.stringify({ ...WINDOW, start: 1 + 500 * n })) };
-  const jobs = Array.from({ length: count }, (_, n) => ({ method, ...params(n) }));
-  const { batch_id: batchId } = await client.call('submitBatch', { jobs });
-  const begun = performance.now();
-  for (;;) {
-    const { counts } = await client.call('getBatch', { batch_id: batchId });
-    const ended = counts.completed + counts.error;
-    if (ended === count) return check(method, counts);
-    const left = ((performance.now() - begun) * (count - ended)) / Math.max(1, ended);
-    const pause = Math.max(POLL_MS.least, Math.min(POLL_MS.most, left / 2));
-    await new Promise((done) => setTimeout(done, pause));
-  }
-}
-
-function check(method, { completed, error }) {
-  const wrong = method === 'bench.true' ? completed : error;
-  if (wrong > 0) throw new Error(`${wrong} × ${method} did not end as it should`);
 }
 
 /** In a process of its own, as small as can be: a spawn copies its process's tables. */

@@ -6,7 +6,7 @@ import { startPostgres } from './postgres.mjs';
 import { redisVersion } from './redis.mjs';
 import { openServer } from './server.mjs';
 
-/** `jobs`: of the large record. */
+/** `jobs`: of the large record. What is kept is closed with the run. */
 export function openBench({ small, profile, rounds, jobs }) {
   const closing = [];
   const keep = (thing) => {
@@ -17,6 +17,7 @@ export function openBench({ small, profile, rounds, jobs }) {
   const bench = {
     rounds,
     postgres,
+    keep,
     size: (full, inSmall) => (small ? inSmall : full),
     say: (line) => console.log(`   ${line}`),
     /** Its number for every round. */

@@ -7,7 +7,7 @@ import { openBench } from './bench.mjs';
 import { tableOf, writeSection } from './results.mjs';
 
 /** In this order; a part is a file, and takes what others made in the same run. */
-const PARTS = ['embedded', 'submit', 'retry', 'reads', 'memory', 'runners', 'logs', 'life', 'app'];
+const PARTS = ['embedded', 'submit', 'retry', 'reads', 'memory', 'runners', 'logs', 'life', 'app', 'slurm'];
 const OPTIONS = {
   small: { type: 'boolean', default: false },
   profile: { type: 'boolean', default: false },

@@ -9,11 +9,16 @@ import { remove, temporary } from './place.mjs';
 
 const here = (path) => fileURLToPath(new URL(path, import.meta.url));
 
-/** Without `database` on the embedded store. `held`: a job holds the only slot, so that all others wait. */
-export async function openServer({ slots = 1, database, scheduler = 'local', held = false } = {}) {
+/** Without `database` on the embedded store. `held`: a job holds the only slot, so that all others wait. `settings`: variables. */
+export async function openServer({ slots = 1, database, scheduler = 'local', held = false, settings = {} } = {}) {
   const dataDir = temporary();
   const args = ['serve', '--port', '0', '--data-dir', dataDir, '--log-level', 'error', '--cpus', String(slots)];
-  const env = { ...process.env, REPRISE_SCHEDULER: scheduler, ...(database && { REPRISE_DATABASE_URL: database }) };
+  const env = {
+    ...process.env,
+    ...settings,
+    REPRISE_SCHEDULER: scheduler,
+    ...(database && { REPRISE_DATABASE_URL: database }),
+  };
   const child = spawn(process.execPath, [here('../dist/cli/main.js'), ...args, '--memory', '100000'], {
     stdio: ['ignore', 'pipe', 'pipe'],
     env,
@@ -64,6 +69,7 @@ async function announced(child) {
 const METHODS = {
   true: { command: ['true'] },
   hold: { command: ['sleep', '86400'] },
+  now: { command: ['sh', '-c', 'date +%s%N > output.json'] },
   window: { command: ['node', '{app}/window.mjs'] },
 };
 
