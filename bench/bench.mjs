@@ -37,9 +37,10 @@ export function openBench({ small, profile, rounds, jobs }) {
       const when = `load ${loadavg()[0].toFixed(1)} at the end`;
       return `${node}, ${peerVersions()}. ${where}, ${when}. Median (least–most) of ${rounds} rounds.`;
     },
-    async close() {
+    /** Once: who breaks off waits for the whole of it, whoever began it. */
+    close: once(async () => {
       for (const step of closing.splice(0).reverse()) await step();
-    },
+    }),
   };
   return bench;
 }
