@@ -5,8 +5,15 @@ import type { JobSpec } from '../contract/worker.js';
 import { MARK } from './tree.js';
 
 const DEFAULT_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
-/** Of the host's own environment only what describes the machine. */
-const PASSED_ON = ['TZ', 'LANG'] as const;
+/** Of the host's own environment only what describes the machine, and which of its devices a cluster assigned to us. */
+const PASSED_ON = [
+  'TZ',
+  'LANG',
+  'CUDA_VISIBLE_DEVICES',
+  'ROCR_VISIBLE_DEVICES',
+  'GPU_DEVICE_ORDINAL',
+  'ZE_AFFINITY_MASK',
+] as const;
 
 /** `{app}` stands for the checkout, in the command and in declared values. */
 export const inCheckout = (text: string, checkout: string): string => text.replaceAll('{app}', checkout);

@@ -70,7 +70,7 @@ function sentenceOf(store: string, { rounds }: World, { jobs, lost, doubled, fla
 
 describe.each(STORES)('on %s', (store) => {
   it('nothing is lost or done twice, and the record is whole, whatever is killed when', {
-    timeout: 3_600_000,
+    timeout: 3_600_000 + KILLS * 10_000,
   }, async () => {
     const world = await World.open(store);
     try {

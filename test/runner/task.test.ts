@@ -69,6 +69,23 @@ describe('a task', () => {
     expect(readdirSync(join(directory, 'checkouts'))).toEqual([mirror.commit]);
   });
 
+  it('gives its app the devices that the cluster assigned, and nothing else of what it was started with', async () => {
+    const devices = {
+      CUDA_VISIBLE_DEVICES: '1,3',
+      ROCR_VISIBLE_DEVICES: '0',
+      GPU_DEVICE_ORDINAL: '',
+      ZE_AFFINITY_MASK: '0.1',
+    };
+    const id = record('env | grep -E "DEVICE|AFFINITY|SLURM|SECRET" | sort; cp input.json output.json');
+    const others = { SLURM_JOB_ID: '17', SLURM_JOB_GPUS: '1,3', MY_SECRET: 'x', MY_VISIBLE_DEVICES: '9' };
+    expect(await start(id, { ...process.env, ...devices, ...others }).ended).toBe(0);
+    const expected = Object.entries(devices).map(([name, value]) => `${name}=${value}`);
+    expect(words(id)).toEqual(expected.sort());
+    const without = record('env | grep -E "DEVICE|AFFINITY"; cp input.json output.json');
+    expect(await start(without).ended).toBe(0);
+    expect(words(without)).toEqual([]);
+  });
+
   it('that cannot do its own work says why and runs nothing', async () => {
     const id = record('true');
     const file = join(directory, 'file');
