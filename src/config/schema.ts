@@ -147,7 +147,10 @@ export const ConfigSchema = Type.Object(
               default: SLURM_ALLOWED_OPTIONS.join(', '),
             }),
           ),
-          memory: flag('Whether jobs ask for memory: no, where nodes have no `RealMemory`.', true),
+          memory: flag(
+            'Whether jobs ask for memory (their own and 96 MB for the runner): no, where nodes have no `RealMemory`.',
+            true,
+          ),
           margin_minutes: natural(
             "Slurm's time limit beyond the job's own; in it a runner outlasts an outage of this server.",
             15,

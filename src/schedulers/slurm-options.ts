@@ -18,6 +18,9 @@ export interface SlurmNeeds {
   readonly output: string;
 }
 
+/** What our runner itself needs beside the app: Slurm counts all processes of a job. It was seen to use 50. */
+export const RUNNER_MB = 96;
+
 /** Without blanks, quotes and what begins another option. */
 const VALUE = /^[A-Za-z0-9_.,:=&|()[\]*+@/%][A-Za-z0-9_.,:=&|()[\]*+@/%-]{0,199}$/;
 
@@ -47,7 +50,7 @@ export function sbatchOptions(needs: SlurmNeeds, submission: Submission): string
     ...extra.map(([name, value]) => (value === '' ? `--${name}` : `--${name}=${value}`)),
     ...(partition === null ? [] : [`--partition=${partition}`]),
     ...(needs.accounts && options.bill_to_user !== undefined ? [`--account=${options.bill_to_user}`] : []),
-    ...(needs.memory ? [`--mem=${memoryMb}M`] : []),
+    ...(needs.memory ? [`--mem=${memoryMb + RUNNER_MB}M`] : []),
     `--cpus-per-task=${cpus}`,
     `--time=${Math.ceil(timeoutMs / 60_000) + needs.marginMinutes}`,
     '--ntasks=1',

@@ -4,9 +4,10 @@
  * | Slurm says                                    | what it is                                              | code, class   |
  * | --------------------------------------------- | ------------------------------------------------------- | ------------- |
  * | COMPLETED                                     | the runner ended well and left no result                | 2, platform   |
- * | FAILED, 0:53                                  | launch failure: output or directory could not be opened | 2, platform   |
+ * | FAILED, signal 53                             | launch failure: output or directory could not be opened | 2, platform   |
+ * | FAILED, 0:9                                   | killed; without task/cgroup also for want of memory     | 2, platform   |
  * | FAILED                                        | the runner or its script broke                          | 2, platform   |
- * | OUT_OF_MEMORY                                 | with task/cgroup; else FAILED 0:9, like any kill        | 1, memory     |
+ * | OUT_OF_MEMORY                                 | with task/cgroup                                        | 1, memory     |
  * | TIMEOUT, DEADLINE                             | Slurm's limit, the job's own and the margin             | 3, time       |
  * | NODE_FAIL, BOOT_FAIL                          | the node died or did not come up                        | 2, platform   |
  * | PREEMPTED                                     | another job took its place                              | 2, platform   |
@@ -44,8 +45,11 @@ const ENDS: Readonly<Record<string, readonly [FailureClass, string]>> = {
 };
 /** What Slurm itself would have begun again. */
 const REQUEUED_BY_SLURM = ['NODE_FAIL', 'PREEMPTED'];
-/** `ESLURMD_…`: the files of a batch script could not be made. */
-const LAUNCH_SIGNAL = 53;
+/** By signal; 53 is none: `ESLURMD_…`, the files of a batch script could not be made. */
+const FAILED_BY: Readonly<Record<number, string>> = {
+  9: 'the runner was killed, perhaps for want of memory',
+  53: 'the runner could not be launched on its node',
+};
 
 export const isOver = ({ state }: SlurmTask) => state in ENDS || state === 'CANCELLED';
 
@@ -67,7 +71,7 @@ function endOf(task: SlurmTask, requeue: boolean): DispatchEnd {
     return { status: 'terminated', failureClass: 'user', message, ...exitOf(task) };
   }
   const [failureClass, what] = ENDS[task.state] as readonly [FailureClass, string];
-  const sentence = task.exitSignal === LAUNCH_SIGNAL ? 'the runner could not be launched on its node' : what;
+  const sentence = (task.state === 'FAILED' && FAILED_BY[task.exitSignal]) || what;
   return {
     status: 'error',
     failureClass,

@@ -25,7 +25,7 @@ import {
   type TaskName,
   taskKey,
 } from './slurm-groups.js';
-import { refusedOption, type SlurmNeeds, sbatchOptions } from './slurm-options.js';
+import { RUNNER_MB, refusedOption, type SlurmNeeds, sbatchOptions } from './slurm-options.js';
 import { createPressure } from './slurm-pressure.js';
 import { batchScript, type TaskProgram } from './slurm-script.js';
 import { createSightings, type Reign } from './slurm-sightings.js';
@@ -71,7 +71,8 @@ class SlurmScheduler implements Scheduler {
 
   limits(): Limits {
     const { limits } = this.#cluster;
-    return { cpus: limits?.cpus ?? ANY, memoryMb: (this.options.needs.memory && limits?.memoryMb) || ANY };
+    if (limits === null) return { cpus: ANY, memoryMb: ANY };
+    return { cpus: limits.cpus, memoryMb: this.options.needs.memory ? Math.max(1, limits.memoryMb - RUNNER_MB) : ANY };
   }
 
   /** A cluster that is down now is no reason not to start. */
