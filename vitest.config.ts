@@ -14,6 +14,8 @@ export default defineConfig({
     hookTimeout: 120_000,
     pool: 'forks',
     maxWorkers: 2,
+    // only those wait side by side that wait for Slurm's own times
+    maxConcurrency: 20,
     projects: [
       {
         extends: true,

@@ -25,6 +25,10 @@ export interface ClusterOptions {
   /** Of each node. */
   readonly cpus?: number;
   readonly memoryMb?: number;
+  /** Beside `main`, which has all nodes: the nodes of each, such as `n1,n2`. */
+  readonly partitions?: Readonly<Record<string, string>>;
+  /** So long a requeued job waits before it is started again. */
+  readonly credentialSeconds?: number;
   readonly settings?: Readonly<Record<string, string | number>>;
 }
 

@@ -4,7 +4,7 @@
  * changes nothing outside the directory. No accounting, no cgroups.
  */
 import { spawn, spawnSync } from 'node:child_process';
-import { randomBytes } from 'node:crypto';
+import { randomBytes, randomInt } from 'node:crypto';
 import { chmodSync, existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { hostname, userInfo } from 'node:os';
@@ -27,11 +27,11 @@ function programOf(name) {
   return directory === null ? null : join(directory, name);
 }
 
-const DEFAULTS = { nodes: 1, cpus: 4, memoryMb: 4000, settings: {} };
+const DEFAULTS = { nodes: 1, cpus: 4, memoryMb: 4000, partitions: {}, credentialSeconds: 120, settings: {} };
 
 /** `settings`: lines of slurm.conf that beat those below. Resolves when every node takes jobs. */
 export async function up(directory, options = {}) {
-  const { nodes, cpus, memoryMb, settings } = { ...DEFAULTS, ...options };
+  const { nodes, cpus, memoryMb, partitions, credentialSeconds, settings } = { ...DEFAULTS, ...options };
   const missing = missingPrograms();
   if (missing.length > 0)
     throw new Error(`${missing.join(', ')} missing: node scripts/ensure.mjs --tests installs them`);
@@ -39,7 +39,7 @@ export async function up(directory, options = {}) {
   prepare(directory, names);
   const ports = await freePorts(nodes + 1);
   const conf = join(directory, 'slurm.conf');
-  const shape = { names, ports, cpus, memoryMb };
+  const shape = { names, ports, cpus, memoryMb, partitions, credentialSeconds };
   const env = { ...process.env, SLURM_CONF: conf };
   const configure = (more) => writeFileSync(conf, configuration(directory, shape, { ...settings, ...more }));
   configure({});
@@ -96,17 +96,27 @@ function mungeArguments(directory) {
   ];
 }
 
-/** Ends of ports that were free a moment ago. */
+/** Below those that the kernel gives to connections: one of these would soon be somebody else's. */
+const PORTS = { from: 12_000, to: 32_000 };
+
 async function freePorts(count) {
-  const servers = Array.from({ length: count }, () => createServer());
-  const listening = servers.map((one) => new Promise((done) => one.listen(0, '127.0.0.1', done)));
-  await Promise.all(listening);
-  const ports = servers.map((one) => one.address().port);
-  await Promise.all(servers.map((one) => new Promise((done) => one.close(done))));
-  return ports;
+  const found = new Set();
+  while (found.size < count) {
+    const port = randomInt(PORTS.from, PORTS.to);
+    if (await isFree(port)) found.add(port);
+  }
+  return [...found];
 }
 
-function configuration(directory, { names, ports, cpus, memoryMb }, settings) {
+function isFree(port) {
+  const server = createServer();
+  return new Promise((done) => {
+    server.once('error', () => done(false));
+    server.listen(port, '127.0.0.1', () => server.close(() => done(true)));
+  });
+}
+
+function configuration(directory, { names, ports, cpus, memoryMb, partitions, credentialSeconds }, settings) {
   const user = userInfo().username;
   const host = hostname().split('.')[0];
   const all = {
@@ -118,7 +128,7 @@ function configuration(directory, { names, ports, cpus, memoryMb }, settings) {
     SlurmUser: user,
     SlurmdUser: user,
     AuthType: 'auth/munge',
-    AuthInfo: `socket=${join(directory, 'munge', 'socket')}`,
+    AuthInfo: `socket=${join(directory, 'munge', 'socket')},cred_expire=${credentialSeconds}`,
     CredType: 'cred/munge',
     StateSaveLocation: join(directory, 'state'),
     SlurmdSpoolDir: join(directory, 'spool', '%n'),
@@ -150,8 +160,9 @@ function configuration(directory, { names, ports, cpus, memoryMb }, settings) {
     (name, at) =>
       `NodeName=${name} NodeHostname=${host} NodeAddr=127.0.0.1 Port=${ports[at + 1]} CPUs=${cpus} RealMemory=${memoryMb} State=UNKNOWN`,
   );
-  const partition = 'PartitionName=main Nodes=ALL Default=YES MaxTime=INFINITE State=UP';
-  return `${[...lines, ...nodes, partition].join('\n')}\n`;
+  const main = 'PartitionName=main Nodes=ALL Default=YES MaxTime=INFINITE State=UP';
+  const others = Object.entries(partitions).map(([name, of]) => `PartitionName=${name} Nodes=${of} MaxTime=INFINITE`);
+  return `${[...lines, ...nodes, main, ...others].join('\n')}\n`;
 }
 
 /** A program in the foreground, which can be ended and started again. */
@@ -189,7 +200,7 @@ function daemon(name, args, env) {
   return self;
 }
 
-const countIdle = (env) => countLines(env, 'sinfo', '-h', '-N', '-t', 'idle', '-o', '%N');
+const countIdle = (env) => countLines(env, 'sinfo', '-h', '-N', '-p', 'main', '-t', 'idle', '-o', '%N');
 const countJobs = (env) => countLines(env, 'squeue', '-h', '-o', '%i');
 
 /** None, if it gives no answer. */

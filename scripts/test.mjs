@@ -1,25 +1,31 @@
-/** `npm test`: every check that decides whether this tree is right, all of them even if one fails, and one summary. */
+/**
+ * `npm test`: every check that decides whether this tree is right, all of them even if one fails, and one summary.
+ * `--long`: with the tests that wait for minutes. Other arguments go to vitest.
+ */
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { root, stateDir } from './setup-state.mjs';
 
 const report = join(stateDir, 'tests.json');
+const isLong = process.argv.includes('--long');
+const passedOn = process.argv.slice(2).filter((word) => word !== '--long');
 const REPORTERS = ['--reporter=default', '--reporter=json', `--outputFile.json=${report}`];
 const CHECKS = [
   { name: 'lint and format', command: ['node_modules/@biomejs/biome/bin/biome', 'ci', '--error-on-warnings', '.'] },
   { name: 'dead code', command: ['node_modules/knip/bin/knip.js'] },
   { name: 'types', command: ['node_modules/typescript/bin/tsc', '-p', 'tsconfig.test.json'] },
   { name: 'types of the pages', command: ['node_modules/typescript/bin/tsc', '-p', 'web'] },
-  { name: 'tests', command: ['node_modules/vitest/vitest.mjs', 'run', ...REPORTERS, ...process.argv.slice(2)] },
+  { name: 'tests', command: ['node_modules/vitest/vitest.mjs', 'run', ...REPORTERS, ...passedOn] },
 ];
 
+const env = isLong ? { ...process.env, REPRISE_LONG: '1' } : process.env;
 mkdirSync(stateDir, { recursive: true });
 rmSync(report, { force: true });
 const results = CHECKS.map(({ name, command }) => {
   console.log(`\n── ${name}`);
   const begun = performance.now();
-  const { status } = spawnSync(process.execPath, command, { cwd: root, stdio: 'inherit' });
+  const { status } = spawnSync(process.execPath, command, { cwd: root, env, stdio: 'inherit' });
   return { name, passed: status === 0, seconds: ((performance.now() - begun) / 1000).toFixed(1) };
 });
 

@@ -10,7 +10,11 @@ let w: SlurmWorld;
 beforeAll(async () => {
   w = await SlurmWorld.open({ nodes: 2, cpus: CPUS / 2 });
 });
-afterAll(() => w.close());
+afterAll(async () => {
+  const found = await w.examine();
+  await w.close();
+  expect(found).toEqual([]);
+});
 afterEach(async () => {
   await w.empty();
   // whatever was tried, nothing ever began twice
@@ -37,7 +41,7 @@ async function allComplete(jobs: readonly TracedJob[], seconds = 120): Promise<v
 }
 
 const countDispatches = async (job: TracedJob) => (await w.jobOf(job)).dispatches.length;
-const slurmIdOf = async (job: TracedJob) => (await w.jobOf(job)).dispatches.at(-1)?.scheduler_id as string;
+const slurmIdOf = (job: TracedJob) => w.slurmIdOf(job);
 const queued = (job: TracedJob) => w.waitFor(job, 'to be queued', ({ status }) => status === 'queued');
 
 async function controllerIsUp(): Promise<void> {

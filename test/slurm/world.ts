@@ -2,7 +2,16 @@
  * A server on a Slurm cluster, both of which are killed, and jobs that leave a trace at each beginning: is anything lost, was
  * anything begun twice.
  */
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir, userInfo } from 'node:os';
 import { join } from 'node:path';
@@ -11,29 +20,44 @@ import type { Client } from '../../src/client/client.js';
 import type { Config } from '../../src/config/schema.js';
 import { RawJson } from '../../src/contract/raw-json.js';
 import type { FaultPoint } from '../../src/faults.js';
+import type { ServerOptions } from '../../src/server.js';
 import { makeAppRepository } from '../support/app-repository.js';
 import { removeTree } from '../support/remove-tree.js';
 import { type ServeProcess, serve } from '../support/serve-process.js';
 import { openCluster, type TestCluster } from '../support/slurm-cluster.js';
 import { until } from '../support/until.js';
 
-/** Traces each beginning; may fail the first time, or go on until its file says that it may end. */
+/** Traces each beginning; may fail the first time, eat memory, or go on until its file says that it may end. */
 const STEP = `
 p=$(tr -d '"' < input.json)
+echo $$ > "$p.pid"
 echo "$REPRISE_JOB_ID" >> "$p.began"
 echo "began"
 case "$p" in
   *-fail) [ -e "$p.failed" ] || { : > "$p.failed"; echo broken >&2; exit 3; };;
+  *-eat) head -c 300m /dev/zero | tail -c 300m > /dev/null || exit 1;;
+  *-escape) echo 0 > /sys/fs/cgroup/memory/cgroup.procs; head -c 300m /dev/zero | tail -c 300m | sleep 60;;
   *-wait) while [ ! -e "$p.go" ]; do sleep 0.2; done;;
 esac
 echo '"done"' > output.json`;
 
-export type Kind = 'plain' | 'fail' | 'wait';
+/** As Node on a node: it begins only when nobody holds the node back. */
+const NODE = `
+while [ -e "$HELD/$SLURMD_NODENAME" ]; do : > "$HELD/$SLURMD_NODENAME.waits"; sleep 0.2; done
+exec '${process.execPath}' "$@"`;
+
+/** `escape`: eats where our runner does not limit it. */
+export type Kind = 'plain' | 'fail' | 'eat' | 'escape' | 'wait';
 
 export interface TracedJob {
   readonly id: string;
   /** What the job does is found beside this path. */
   readonly path: string;
+}
+
+interface More {
+  readonly slurm?: Config['slurm'];
+  readonly server?: Pick<ServerOptions, 'upkeep'>;
 }
 
 const PROGRAMS = ['squeue', 'scancel', 'scontrol', 'sinfo', 'sacct'];
@@ -43,22 +67,33 @@ export class SlurmWorld {
   readonly #traces = join(this.root, 'traces');
   readonly #programs = join(this.root, 'bin');
   readonly #dataDir = join(this.root, 'data');
+  readonly #held = join(this.root, 'held');
+  readonly #node = join(this.#programs, 'node');
   #server: ServeProcess | undefined;
   #port = 0;
   #at = 0;
   readonly #waiting: string[] = [];
 
-  private constructor(readonly cluster: TestCluster) {}
+  private constructor(
+    readonly cluster: TestCluster,
+    private readonly more: More,
+  ) {}
 
-  static async open(options: ClusterOptions): Promise<SlurmWorld> {
-    const world = new SlurmWorld(await openCluster(options));
-    for (const directory of [world.#traces, world.#programs, world.#dataDir]) mkdirSync(directory);
+  static async open(options: ClusterOptions, more: More = {}): Promise<SlurmWorld> {
+    return SlurmWorld.on(await openCluster(options), more);
+  }
+
+  /** On a cluster that others use too; whoever opened it closes it last. */
+  static async on(cluster: TestCluster, more: More = {}): Promise<SlurmWorld> {
+    const world = new SlurmWorld(cluster, more);
+    for (const directory of [world.#traces, world.#programs, world.#dataDir, world.#held]) mkdirSync(directory);
+    writeFileSync(world.#node, `#!/bin/sh\nHELD='${world.#held}'${NODE}\n`, { mode: 0o755 });
     for (const name of PROGRAMS) symlinkSync(`/usr/bin/${name}`, join(world.#programs, name));
     world.replaceSbatch('exec /usr/bin/sbatch "$@"');
     world.#port = await freePort();
     await world.start();
-    const requirements = { cpus: 1, memory_mb: 20 };
-    const repository = makeAppRepository({ step: { command: ['sh', '-c', STEP], requirements } });
+    const step = { command: ['sh', '-c', STEP], requirements: { cpus: 1, memory_mb: 20 } };
+    const repository = makeAppRepository({ step, brief: { ...step, timeout: '15s' } });
     repository.commit('one');
     await world.client.call('addApp', { repository: repository.path, tag: 'release' });
     return world;
@@ -74,7 +109,9 @@ export class SlurmWorld {
       slurm: {
         bin_directory: this.#programs,
         config_file: this.cluster.env.SLURM_CONF,
+        node_command: this.#node,
         output: join(this.root, 'runner-%A_%a.log'),
+        ...this.more.slurm,
       },
     };
   }
@@ -82,11 +119,23 @@ export class SlurmWorld {
   /** Armed to die at a point, once; `mark` exists when it has. */
   async start(armed?: { point: FaultPoint; mark: string }): Promise<void> {
     const env = armed === undefined ? {} : { REPRISE_FAULT: armed.point, REPRISE_FAULT_MARK: armed.mark };
-    this.#server = await serve(this.#dataDir, 2, { config: this.#config, port: this.#port }, env);
+    this.#server = await serve(this.#dataDir, 2, { ...this.more.server, config: this.#config, port: this.#port }, env);
   }
 
   async kill(): Promise<void> {
     await this.#server?.kill();
+  }
+
+  /** What begins on this node waits before it is our runner. */
+  hold(node: string): void {
+    writeFileSync(join(this.#held, node), '');
+  }
+  /** Something on it waits, or did. */
+  isHeld(node: string): boolean {
+    return existsSync(join(this.#held, `${node}.waits`));
+  }
+  letGo(node: string): void {
+    rmSync(join(this.#held, node));
   }
 
   /** A script in the place of sbatch; the real one is /usr/bin/sbatch. */
@@ -153,9 +202,37 @@ export class SlurmWorld {
     return counts;
   }
 
-  async close(): Promise<void> {
+  /** Of the newest process of the app. */
+  pidOf({ path }: TracedJob): number {
+    return Number(readFileSync(`${path}.pid`, 'utf8'));
+  }
+
+  /** `<array>_<index>`, by which Slurm's programs take it. */
+  async slurmIdOf(job: TracedJob): Promise<string> {
+    return (await this.jobOf(job)).dispatches.at(-1)?.scheduler_id as string;
+  }
+
+  /** What Slurm says of the newest dispatch, in one of squeue's formats. */
+  async askSlurm(job: TracedJob, format: string): Promise<string> {
+    const id = await this.slurmIdOf(job);
+    return (await this.cluster.run('squeue', '-h', '-t', 'all', '-j', id, '-o', format)).trim();
+  }
+
+  /** What the doctor finds wrong with the record. */
+  async examine(): Promise<readonly unknown[]> {
+    const findings: unknown[] = [];
+    for (let cursor: string | undefined; ; ) {
+      const told = await this.client.call('examine', cursor === undefined ? {} : { cursor });
+      findings.push(...told.findings);
+      if (told.next_cursor === null) return findings;
+      cursor = told.next_cursor;
+    }
+  }
+
+  /** `leavesCluster`: others use it. */
+  async close({ leavesCluster = false } = {}): Promise<void> {
     await this.#server?.stop();
-    await this.cluster.down();
+    if (!leavesCluster) await this.cluster.down();
     removeTree(this.root);
   }
 }

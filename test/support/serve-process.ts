@@ -28,7 +28,7 @@ export interface ServeProcess {
   kill(): Promise<void>;
 }
 
-type More = Pick<ServerOptions, 'database' | 'hostLeaseMs' | 'port' | 'config'>;
+type More = Pick<ServerOptions, 'database' | 'hostLeaseMs' | 'port' | 'config' | 'upkeep'>;
 
 /** Rejects if it ends before it listens. `within`: a command that runs the command that is appended to it. */
 export async function serve(
