@@ -1,10 +1,12 @@
 /** Servers as processes of their own, each a machine with its own data directory, on one PostgreSQL database. */
+
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { createClient } from '../../src/client/client.js';
 import { RawJson } from '../../src/contract/raw-json.js';
+import { sendTo } from '../../src/runner/tree.js';
 import { makeAppRepository } from '../support/app-repository.js';
 import { type PostgresServer, startPostgres } from '../support/postgres-server.js';
 import { type ServeProcess, serve } from '../support/serve-process.js';
@@ -49,7 +51,7 @@ async function makeRoot(): Promise<void> {
 async function clear(): Promise<void> {
   for (const machine of machines) await machine.kill();
   machines = [];
-  for (const pid of hostsBelow(root)) process.kill(pid, 'SIGKILL');
+  for (const pid of hostsBelow(root)) sendTo(pid, 'SIGKILL');
   rmSync(root, { recursive: true, force: true, maxRetries: 5 });
 }
 
@@ -223,7 +225,7 @@ describe('alone with their database', () => {
       const { batch_id: batchId } = await living.client.call('submitBatch', { jobs: jobs('step', 100) });
       await until('jobs of the batch to begin', async () => beginnings().length > 10);
       await lost.kill();
-      for (const pid of hostsBelow(lost.dataDir)) process.kill(pid, 'SIGKILL');
+      for (const pid of hostsBelow(lost.dataDir)) sendTo(pid, 'SIGKILL');
 
       expect(await ended(living.client, slow!, 60)).toMatchObject({ status: 'error', failure: LOST });
       const batch = await batchEnded(living.client, batchId!, 60);

@@ -1,10 +1,11 @@
 /** A PostgreSQL 15 server of a test's own, as a user that may run one, on a free port and a socket; it can be killed. */
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
-import { appendFileSync, chownSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { appendFileSync, chownSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import pg from 'pg';
+import { isAlive } from '../../src/runner/tree.js';
 import { until } from './until.js';
 
 const BIN = '/usr/lib/postgresql/15/bin';
@@ -179,13 +180,6 @@ function ownerOf(directory: string): Owner {
   chownSync(directory, owner.uid, owner.gid);
   return owner;
 }
-
-/** A zombie that nobody has reaped yet is dead. */
-function isAlive(pid: number): boolean {
-  const stat = `/proc/${pid}/stat`;
-  return existsSync(stat) && !/^\d+ \(.*\) Z/.test(readFileSync(stat, 'utf8'));
-}
-
 function freePort(): Promise<number> {
   const server = createServer();
   return new Promise((done, failed) => {
