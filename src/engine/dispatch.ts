@@ -85,23 +85,26 @@ async function handOver(
 ): Promise<Round & { readonly isLast: boolean }> {
   // of machines that share their jobs each has reasons of its own
   const isShared = ctx.limitsOf(scheduler).length > 1;
+  const tell = async (reason: string | null) => (isShared ? undefined : reasons.tell(scheduler.name, reason));
   const capacity = await scheduler.capacity(isShared);
-  if (!isShared) await reasons.tell(scheduler.name, capacity.jobs <= 0 ? capacity.reason : null);
-  if (capacity.jobs <= 0) return NOTHING;
+  if (capacity.jobs <= 0) return tell(capacity.reason).then(() => NOTHING);
   const candidates = await findDispatchCandidates(ctx.db, scheduler.name, capacity.jobs);
   const chosen = choose(ctx, scheduler, candidates, capacity);
+  if (chosen.fitting.length === 0) await tell(null);
   if (chosen.waiting.length > 0) await noteWaitReasons(ctx.db, chosen.waiting);
   if (chosen.fitting.length === 0) return NOTHING;
   const claimed = chosen.fitting.map((row) => ({ row, dispatchId: ctx.ids.next() }));
   for (const { dispatchId } of claimed) underWay.add(dispatchId);
   try {
-    const round = await submitClaimed(ctx, scheduler, claimed);
+    const round = await submitClaimed(ctx, scheduler, claimed, tell);
     // fewer than there was room for: nobody else waits, unless another server took some and left its own
     return { ...round, isLast: candidates.length < capacity.jobs && round.lost === 0 };
   } finally {
     for (const { dispatchId } of claimed) underWay.delete(dispatchId);
   }
 }
+
+type Tell = (reason: string | null) => Promise<void>;
 
 /**
  * Takes in fair order and stops at the first that does not fit now, so that a large job is not passed by for ever. Those
@@ -136,7 +139,12 @@ interface Claimed {
   readonly dispatchId: string;
 }
 
-async function submitClaimed(ctx: Context, scheduler: Scheduler, claimed: readonly Claimed[]): Promise<Round> {
+async function submitClaimed(
+  ctx: Context,
+  scheduler: Scheduler,
+  claimed: readonly Claimed[],
+  tell: Tell,
+): Promise<Round> {
   const wanted = named(
     scheduler,
     claimed.map((item) => submissionOf(ctx, item)),
@@ -152,11 +160,22 @@ async function submitClaimed(ctx: Context, scheduler: Scheduler, claimed: readon
   if (submissions.length === 0) return { handed: 0, lost };
   const outcomes = await scheduler.submitMany(submissions);
   fault('dispatch.submitted');
+  await tellOthers(scheduler, outcomes, tell);
   await recordOutcomes(ctx, scheduler, submissions, outcomes);
   fault('dispatch.recorded');
   await cancelEnded(ctx, outcomes);
   ctx.wake('events');
   return { handed: outcomes.filter((outcome) => outcome.outcome === 'accepted').length, lost };
+}
+
+/**
+ * Of a scheduler that was full only a few are tried: meanwhile all keep the reason for which they wait, and afterwards those
+ * that were not tried wait for what the scheduler says now.
+ */
+async function tellOthers(scheduler: Scheduler, outcomes: readonly SubmissionOutcome[], tell: Tell): Promise<void> {
+  if (outcomes.some(({ outcome }) => outcome === 'accepted' || outcome === 'rejected')) return tell(null);
+  const { jobs, reason } = await scheduler.capacity();
+  await tell(jobs <= 0 ? reason : null);
 }
 
 /**

@@ -43,6 +43,18 @@ export function refusedOption(needs: SlurmNeeds, options: SchedulerOptions): str
 
 /** What an array shares. Extra options come first: our own beat them. */
 export function sbatchOptions(needs: SlurmNeeds, submission: Submission): string[] {
+  return [
+    ...askedOptions(needs, submission),
+    '--ntasks=1',
+    '--no-requeue',
+    '--export=NIL',
+    '--chdir=/',
+    `--output=${needs.output}`,
+  ];
+}
+
+/** Those that differ from job to job: what Slurm refuses is one of them. */
+export function askedOptions(needs: SlurmNeeds, submission: Submission): string[] {
   const { cpus, memoryMb, timeoutMs, clientGroup, options = {} } = submission;
   const partition = (clientGroup === null ? undefined : needs.partitions[clientGroup]) ?? needs.partition;
   const extra = Object.entries(options.scheduler_requirements ?? {}).sort(([a], [b]) => (a < b ? -1 : 1));
@@ -53,10 +65,5 @@ export function sbatchOptions(needs: SlurmNeeds, submission: Submission): string
     ...(needs.memory ? [`--mem=${memoryMb + RUNNER_MB}M`] : []),
     `--cpus-per-task=${cpus}`,
     `--time=${Math.ceil(timeoutMs / 60_000) + needs.marginMinutes}`,
-    '--ntasks=1',
-    '--no-requeue',
-    '--export=NIL',
-    '--chdir=/',
-    `--output=${needs.output}`,
   ];
 }

@@ -16,9 +16,6 @@ export type Submitted =
   | { readonly outcome: 'accepted'; readonly arrayJobId: string }
   | { readonly outcome: 'rejected' | 'full' | 'unknown'; readonly reason: string };
 
-/** Longer than Slurm's own MessageTimeout of 10 s. */
-const SBATCH_MS = 20_000;
-
 /** sbatch has been refused, sleeps, and would try again for two minutes. */
 const SLEEPS = /sleeping and retrying|temporarily disabled/i;
 const UNSURE = /timed out|Zero Bytes|send failure|receive failure|Unexpected message|connection reset/i;
@@ -38,8 +35,13 @@ const NEVER = new RegExp(
   'i',
 );
 
-export async function submitArray(run: RunSlurm, options: readonly string[], script: string): Promise<Submitted> {
-  const ran = await run('sbatch', ['--parsable', ...options], { input: script, timeoutMs: SBATCH_MS, stopAt: SLEEPS });
+export async function submitArray(
+  run: RunSlurm,
+  options: readonly string[],
+  script: string,
+  timeoutMs: number,
+): Promise<Submitted> {
+  const ran = await run('sbatch', ['--parsable', ...options], { input: script, timeoutMs, stopAt: SLEEPS });
   return outcomeOf(ran);
 }
 

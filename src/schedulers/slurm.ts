@@ -25,10 +25,10 @@ import {
   type TaskName,
   taskKey,
 } from './slurm-groups.js';
-import { RUNNER_MB, refusedOption, type SlurmNeeds, sbatchOptions } from './slurm-options.js';
-import { createPressure } from './slurm-pressure.js';
+import { askedOptions, RUNNER_MB, refusedOption, type SlurmNeeds, sbatchOptions } from './slurm-options.js';
+import { createPressure, type Pressure } from './slurm-pressure.js';
 import { batchScript, type TaskProgram } from './slurm-script.js';
-import { createSightings, type Reign } from './slurm-sightings.js';
+import { createSightings, type Reign, type Sightings } from './slurm-sightings.js';
 import { askSacct, askSqueue, type SlurmTasks } from './slurm-squeue.js';
 import { dispatchStateOf, isOver, type SlurmTask } from './slurm-states.js';
 import { type Submitted, submitArray } from './slurm-submit.js';
@@ -41,6 +41,10 @@ export interface SlurmSchedulerOptions {
   /** Whether jobs that a node's death or preemption ended are dispatched anew. */
   readonly requeue: boolean;
   readonly log: (message: string, detail?: object) => void;
+  /** Milliseconds of a clock that never goes back; the process's own unless told. */
+  readonly now?: () => number;
+  /** After which a sbatch that does not answer is killed; longer than Slurm's own MessageTimeout of 10 s. */
+  readonly patienceMs?: number;
 }
 
 const ANY = Number.MAX_SAFE_INTEGER;
@@ -49,6 +53,7 @@ const NONE: Omit<Capacity, 'reason'> = { cpus: 0, memoryMb: 0, jobs: 0 };
 const MOST_IN_ARRAY = 1000;
 const DESCRIBE_MS = 60_000;
 const SCANCEL_MS = 30_000;
+const PATIENCE_MS = 20_000;
 /** Arguments of one scancel, each with the indices of one array. */
 const ARRAYS_AT_ONCE = 50;
 
@@ -60,13 +65,17 @@ class SlurmScheduler implements Scheduler {
   readonly name = 'slurm';
   readonly host = null;
   readonly #run: RunSlurm;
-  readonly #pressure = createPressure(() => performance.now());
+  readonly #now: () => number;
+  readonly #pressure: Pressure;
   #cluster: Cluster = { arraySize: MOST_IN_ARRAY, hasAccounting: false, limits: null };
-  readonly #sightings = createSightings(() => performance.now());
+  readonly #sightings: Sightings;
   #describedAt = Number.NEGATIVE_INFINITY;
 
   constructor(private readonly options: SlurmSchedulerOptions) {
     this.#run = slurmCommands(options.programs);
+    this.#now = options.now ?? (() => performance.now());
+    this.#pressure = createPressure(this.#now);
+    this.#sightings = createSightings(this.#now);
   }
 
   limits(): Limits {
@@ -92,7 +101,7 @@ class SlurmScheduler implements Scheduler {
       this.#pressure.refused(down, 0);
       return { ...NONE, reason: down };
     }
-    if (performance.now() - this.#describedAt > DESCRIBE_MS) await this.#describe();
+    if (this.#now() - this.#describedAt > DESCRIBE_MS) await this.#describe();
     return { cpus: ANY, memoryMb: ANY, jobs: this.#pressure.allowance, reason: null };
   }
 
@@ -183,7 +192,7 @@ class SlurmScheduler implements Scheduler {
     const told = await describeCluster(this.#run);
     if (told === null) return;
     this.#cluster = told;
-    this.#describedAt = performance.now();
+    this.#describedAt = this.#now();
   }
 
   async #submitArray(array: string, group: readonly NamedSubmission[], reign: Reign): Promise<Submitted> {
@@ -196,9 +205,13 @@ class SlurmScheduler implements Scheduler {
     const tasks = group.map(({ submission, index }) => {
       return { index, dispatchId: submission.dispatchId, token: submission.token };
     });
-    const told = await submitArray(this.#run, options, batchScript(task(), tasks));
+    const script = batchScript(task(), tasks);
+    const told = await submitArray(this.#run, options, script, this.options.patienceMs ?? PATIENCE_MS);
     const keys = indices.map((index) => taskKey({ array, index }));
     if (told.outcome === 'accepted') this.#sightings.add(keys, reign);
+    // Slurm says that a partition is invalid, not which
+    if (told.outcome === 'rejected')
+      return { ...told, reason: `${told.reason} (${askedOptions(needs, first).join(' ')})` };
     return told;
   }
 

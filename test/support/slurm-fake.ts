@@ -47,6 +47,10 @@ export class FakeSlurm {
   down = false;
   /** Takes what it is given, and its answer is lost. */
   silent = false;
+  /** sbatch never ends, whether it was heard or not. */
+  hangs: 'heard' | 'unheard' | null = null;
+  /** The sentence with which a submission of these options is refused; null: it is not. */
+  refuse: (options: ReadonlyMap<string, string>) => string | null = () => null;
   /** Most tasks that it has at once. */
   most = 10_000;
   held = false;
@@ -137,6 +141,9 @@ export class FakeSlurm {
     if (partition !== undefined && partition !== 'main') {
       return refused('sbatch', 'Batch job submission failed: Invalid partition name specified');
     }
+    const refusal = this.refuse(options);
+    if (refusal !== null) return refused('sbatch', refusal);
+    if (this.hangs === 'unheard') return { code: null };
     const indices = parseRanges(options.get('array') ?? '');
     if (this.tasks.filter(isAlive).length + indices.length > this.most) {
       return { stderr: 'sbatch: error: Slurm temporarily unable to accept job, sleeping and retrying\n', code: null };
@@ -158,6 +165,7 @@ export class FakeSlurm {
       });
     }
     this.#begin();
+    if (this.hangs === 'heard') return { code: null };
     if (this.silent) return refused('sbatch', 'Batch job submission failed: Socket timed out on send/recv operation');
     return { stdout: `${arrayJobId}\n`, code: 0 };
   }
