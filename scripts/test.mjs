@@ -4,7 +4,7 @@
  */
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
 import { root, stateDir } from './setup-state.mjs';
 
 const report = join(stateDir, 'tests.json');
@@ -34,6 +34,17 @@ for (const { name, passed, seconds } of results)
   console.log(`${passed ? 'passed' : 'FAILED'}  ${name.padEnd(16)} ${seconds.padStart(6)} s`);
 // a run that executed no test is not a passed one
 const counts = existsSync(report) ? JSON.parse(readFileSync(report, 'utf8')) : { numPassedTests: 0, numFailedTests: 0 };
+for (const { name, assertionResults, message } of counts.testResults ?? []) {
+  const failed = assertionResults.filter(({ status }) => status === 'failed');
+  for (const { fullName, failureMessages } of failed)
+    console.log(`FAILED  ${relative(root, name)}: ${fullName}\n        ${firstLine(failureMessages[0] ?? '')}`);
+  // one that could not be loaded has no tests
+  if (failed.length === 0 && message) console.log(`FAILED  ${relative(root, name)}\n        ${firstLine(message)}`);
+}
 console.log(`tests: ${counts.numPassedTests} passed, ${counts.numFailedTests} failed`);
 const ranAny = counts.numPassedTests + counts.numFailedTests > 0;
 process.exitCode = ranAny && results.every(({ passed }) => passed) ? 0 : 1;
+
+function firstLine(message) {
+  return message.split('\n')[0].slice(0, 300);
+}
