@@ -108,11 +108,12 @@ const addBatches = `
   join counted using (batch_id)
   order by batch_id`;
 
+/** Batch by batch, as they come: the rows of a batch lie together. */
 const addInputs = `
   insert into inputs (input_id, input_key, method, app_commit, params)
   select input_id, input_id, '${METHOD}', $1::text, params
   from planned_inputs
-  order by input_id`;
+  order by left(root_id, 18), input_id`;
 
 const addJobs = `
   insert into jobs (

@@ -98,7 +98,7 @@ const retryAll = statement(
     returning request_key
   )
   insert into receipts (request_key, item, requested_id, root_id, retry_id, retry_number)
-  select request_key, row_number() over (order by job_id), root_id, root_id, job_id, retry_number
+  select request_key, row_number() over (order by job_id) - 1, root_id, root_id, job_id, retry_number
   from added
   cross join request`,
 );

@@ -250,23 +250,34 @@ export async function findJobBySchedulerId(db: Queryable, schedulerId: string): 
   return (await db.query(selectJobBySchedulerId, [schedulerId]))[0]?.job_id;
 }
 
-const selectJobsPage = statement<JobRow>(
-  'select_jobs_page',
+const jobsPage = (more: string) => `
+    select ${summaryColumns}
+    from jobs j
+    join inputs i on i.input_id = j.input_id
+    where ($1::text is null or j.owner = $1)
+      and ($2::text is null or j.batch_id = $2)
+      and ($3::bigint is null or j.wsid = $3)
+      and ($4::text is null or j.module = $4)
+      and ($5::text is null or j.method = $5)
+      and ($6::text is null or i.input_key = $6)
+      and (not $7::boolean or j.superseded_by is null)
+      and ($8::text is null or j.job_id < $8)${more}
+    order by j.job_id desc
+    limit $9::integer`;
+
+const selectJobsPage = statement<JobRow>('select_jobs_page', jobsPage(''));
+
+/** The newest of each state, of which the newest are taken: no index is in order over several states. */
+const selectJobsPageOfStates = statement<JobRow>(
+  'select_jobs_page_of_states',
   `
-  select ${summaryColumns}
-  from jobs j
-  join inputs i on i.input_id = j.input_id
-  where ($1::text is null or j.owner = $1)
-    and ($2::text is null or j.batch_id = $2)
-    and ($3::bigint is null or j.wsid = $3)
-    and ($4::text[] is null or j.status = any($4))
-    and ($5::text is null or j.module = $5)
-    and ($6::text is null or j.method = $6)
-    and ($7::text is null or i.input_key = $7)
-    and (not $8::boolean or j.superseded_by is null)
-    and ($9::text is null or j.job_id < $9)
-  order by j.job_id desc
-  limit $10::integer`,
+  select p.*
+  from unnest($10::text[]) s (state)
+  cross join lateral (${jobsPage(`
+      and j.status = s.state`)}
+  ) p
+  order by p.job_id desc
+  limit $9::integer`,
 );
 
 export interface JobsPageFilter {
@@ -284,18 +295,10 @@ export interface JobsPageFilter {
 
 /** Newest first. */
 export function findJobsPage(db: Queryable, f: JobsPageFilter): Promise<JobRow[]> {
-  return db.query(selectJobsPage, [
-    f.owner,
-    f.batchId,
-    f.wsid,
-    f.states,
-    f.module,
-    f.method,
-    f.inputKey,
-    f.headsOnly,
-    f.before,
-    f.limit,
-  ]);
+  const filters = [f.owner, f.batchId, f.wsid, f.module, f.method, f.inputKey, f.headsOnly, f.before, f.limit];
+  return f.states === null
+    ? db.query(selectJobsPage, filters)
+    : db.query(selectJobsPageOfStates, [...filters, [...new Set(f.states)]]);
 }
 
 const countJobsByStatus = statement<{ status: Status; jobs: number }>(
