@@ -17,6 +17,7 @@ export interface Limits {
  * Formats do not depend on what the role or the database has set. Plans are kept, since planning took twice as long as
  * what was planned; as tables here grow from empty to millions of rows, one that was made at the beginning must not read
  * them whole (`enable_seqscan`; where there is no index it is done all the same, at a cost that must not call for jit).
+ * No statement is so long that it would win by a second process, whose start alone takes longer than a page.
  * A machine of ours that is gone is noticed within a minute, so that what it had locked is free.
  */
 export async function prepareSession(client: pg.ClientBase, limits: Limits): Promise<void> {
@@ -32,6 +33,7 @@ export async function prepareSession(client: pg.ClientBase, limits: Limits): Pro
     set plan_cache_mode = 'auto';
     set enable_seqscan = off;
     set jit = off;
+    set max_parallel_workers_per_gather = 0;
     set tcp_keepalives_idle = 20;
     set tcp_keepalives_interval = 10;
     set tcp_keepalives_count = 4;
