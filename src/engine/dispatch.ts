@@ -16,6 +16,7 @@ import {
   markQueued,
   openDispatches,
 } from '../store/dispatches.js';
+import { chunksOf } from '../store/inputs.js';
 import { type Finish, finishJobs, noteWaitReasons, noteWhyAllWait } from '../store/lifecycle.js';
 import { cancelDispatchesOf } from './cancel.js';
 import type { Context } from './context.js';
@@ -106,6 +107,29 @@ async function handOver(
 
 type Tell = (reason: string | null) => Promise<void>;
 
+const A_PART = 1000;
+const PARTS_AT_ONCE = 2;
+
+/**
+ * What is opened and recorded of many jobs goes in transactions of its own, two at a time where the database can do two
+ * things at once: no dispatch depends on another. Killed between them, or if one fails, each dispatch is where a kill
+ * before or after all of them would have left it.
+ */
+async function inParts<Row, Answer>(
+  rows: readonly Row[],
+  work: (part: readonly Row[]) => Promise<Answer>,
+): Promise<Answer[]> {
+  const parts = [...chunksOf(rows, A_PART)];
+  const answers: Answer[] = [];
+  const lane = async () => {
+    for (let part = parts.shift(); part !== undefined; part = parts.shift()) answers.push(await work(part));
+  };
+  // all have ended before a failure is told: who is told takes the dispatches for done with
+  const lanes = await Promise.allSettled(Array.from({ length: PARTS_AT_ONCE }, lane));
+  for (const { reason } of lanes.filter((one) => one.status === 'rejected')) throw reason;
+  return answers;
+}
+
 /**
  * Takes in fair order and stops at the first that does not fit now, so that a large job is not passed by for ever. Those
  * that could never fit (the machine shrank) are passed by and say why; those that only another machine can take are left
@@ -153,15 +177,19 @@ async function submitClaimed(
     return { dispatch_id: dispatchId, job_id: jobId, scheduler_name: name };
   });
   const ownRunner = startsOurRunner(ctx, scheduler);
-  const opened = await ctx.db.transaction((tx) => openDispatches(tx, rows, scheduler, ownRunner));
+  const opened = await inParts(rows, (part) =>
+    ctx.db.transaction((tx) => openDispatches(tx, part, scheduler, ownRunner)),
+  );
   fault('dispatch.opened');
-  const submissions = wanted.filter(({ dispatchId }) => opened.has(dispatchId));
+  const ours = new Set(opened.flatMap((ids) => [...ids]));
+  const submissions = wanted.filter(({ dispatchId }) => ours.has(dispatchId));
   const lost = claimed.length - submissions.length;
   if (submissions.length === 0) return { handed: 0, lost };
   const outcomes = await scheduler.submitMany(submissions);
   fault('dispatch.submitted');
   await tellOthers(scheduler, outcomes, tell);
-  await recordOutcomes(ctx, scheduler, submissions, outcomes);
+  const jobOf = new Map(submissions.map(({ dispatchId, jobId }) => [dispatchId, jobId]));
+  await inParts(outcomes, (part) => recordOutcomes(ctx, scheduler, jobOf, part));
   fault('dispatch.recorded');
   await cancelEnded(ctx, outcomes);
   ctx.wake('events');
@@ -228,10 +256,9 @@ function submissionOf(ctx: Context, { row, dispatchId }: Claimed): Submission {
 async function recordOutcomes(
   ctx: Context,
   scheduler: Scheduler,
-  submissions: readonly Submission[],
+  jobOf: ReadonlyMap<string, string>,
   outcomes: readonly SubmissionOutcome[],
 ): Promise<void> {
-  const jobOf = new Map(submissions.map((submission) => [submission.dispatchId, submission.jobId]));
   const of = (kind: SubmissionOutcome['outcome']) => outcomes.filter((outcome) => outcome.outcome === kind);
   const refused = [...of('rejected'), ...of('full')];
   await ctx.db.transaction(async (tx) => {

@@ -1,5 +1,5 @@
 /** The scheduler `slurm` with the engine and its record, on a fake that is full, away, silent or forgetful on demand. */
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest';
 import type { Db } from '../../src/store/db.js';
 import { openTestDb } from '../support/databases.js';
 import { idsOf, submitJobs } from '../support/engine.js';
@@ -29,6 +29,42 @@ const REFUSALS = [
   'QOSMaxSubmitJobPerUserLimit',
   'AssocMaxSubmitJobLimit',
 ];
+
+describe('more jobs than are recorded in one transaction', () => {
+  const MANY = 2500;
+  const ARRAYS = 3;
+
+  /** They stay there: no other test should meet them. */
+  async function openOwn(): Promise<Db> {
+    const own = await openTestDb();
+    onTestFinished(() => own.close());
+    w = await SlurmEngine.open(own);
+    w.fake.held = true;
+    return own;
+  }
+
+  it('are handed over in one call an array', async () => {
+    await openOwn();
+    const ids = await w.submit(MANY);
+    await w.dispatch();
+    expect(await w.statuses(ids)).toEqual({ queued: MANY });
+    expect(w.countCalls('sbatch')).toBe(ARRAYS);
+    expect(w.fake.tasks).toHaveLength(MANY);
+  });
+
+  it('are all handed over, and once, when some could not be opened the first time', async () => {
+    const own = await openOwn();
+    const ids = await w.submit(MANY);
+    vi.spyOn(own, 'transaction').mockRejectedValueOnce(new Error('the connection is gone'));
+    await expect(w.dispatch()).rejects.toThrow('the connection is gone');
+    expect(await w.statuses(ids)).toEqual({ created: MANY });
+    expect(w.fake.tasks).toHaveLength(0);
+    await w.reconcile();
+    await w.dispatch();
+    expect(await w.statuses(ids)).toEqual({ queued: MANY });
+    expect(w.fake.tasks).toHaveLength(MANY);
+  });
+});
 
 describe('what Slurm does not take now', () => {
   it('waits with the reason, is tried after 1 s, 2 s … 60 s, and runs when there is room', async () => {
