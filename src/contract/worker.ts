@@ -24,6 +24,8 @@ export const FinishReport = Type.Object({
   output: Type.Union([Type.Null(), Type.String()]),
   peak_memory_mb: Type.Union([Type.Null(), Type.Number()]),
   cpu_seconds: Type.Union([Type.Null(), Type.Number()]),
+  /** Milliseconds since the epoch by the runner's clock; read against `sent_at`. Absent: the end is that of the report. */
+  ended_at: Type.Optional(Type.Integer()),
 });
 export type FinishReport = Static<typeof FinishReport>;
 
@@ -41,6 +43,8 @@ export const WorkerReport = Type.Object({
   logs: Type.Optional(Type.Object({ first: Type.Integer({ minimum: 0 }), lines: Type.Array(LogLine) })),
   /** Records the end. Repeating it is ok; after a cancel it only records usage. */
   finish: Type.Optional(FinishReport),
+  /** The runner's clock when this is sent: clocks of machines differ, and a report may have waited for its server. */
+  sent_at: Type.Optional(Type.Integer()),
   /** No process of this dispatch is left (or none was ever made): the dispatch is closed. */
   gone: Type.Optional(Type.Boolean()),
 });

@@ -270,7 +270,17 @@ function finishOf({ row, parts }: Reported): Finish {
     exit_signal: finish.exit_signal === null ? null : toStorable(finish.exit_signal),
     job_output: failureClass === null ? finish.output : null,
     actor: null,
+    ended_ms_ago: endedMsAgo(parts),
   };
+}
+
+/** Longer than a runner waits for its server; what says more has a broken clock. */
+const LONGEST_AWAY_MS = 30 * 24 * 3_600_000;
+
+function endedMsAgo({ finish, sent_at: sent }: Parts): number {
+  const ended = finish?.ended_at;
+  if (ended === undefined || sent === undefined) return 0;
+  return Math.min(Math.max(0, sent - ended), LONGEST_AWAY_MS);
 }
 
 /** The dispatch itself is closed with the note of its report. */

@@ -47,6 +47,7 @@ export function outcomeOf(ran: Ran): FinishReport {
     output: 'text' in output ? output.text : null,
     peak_memory_mb: usage.peakMemoryMb,
     cpu_seconds: usage.cpuSeconds,
+    ended_at: Date.now(),
   };
 }
 
@@ -60,6 +61,7 @@ export function notRun(failure_class: 'app' | 'platform', error_message: string)
     output: null,
     peak_memory_mb: null,
     cpu_seconds: null,
+    ended_at: Date.now(),
   };
 }
 

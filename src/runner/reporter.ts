@@ -286,7 +286,7 @@ function partOf(state: State, host: string): Part {
     token: state.token,
     ...(state.start !== null && { start: { host, ...(state.run !== undefined && { run: state.run }) } }),
     ...(logs !== null && { logs: { first: logs.first, lines: logs.lines } }),
-    ...(finish !== null && { finish }),
+    ...(finish !== null && { finish, sent_at: Date.now() }),
     ...(gone && { gone }),
   };
   const lineBytes = logs === null ? 0 : logs.lines.reduce((sum, line) => sum + line.line.length + 60, 0);

@@ -67,7 +67,7 @@ const finishJobsIfUnfinished = statement<{ job_id: string }>(
     select *
     from json_to_recordset($1::json) as t (
       job_id text, status text, error_code integer, failure_class text, errormsg text, error text, exit_code integer,
-      exit_signal text, job_output text, actor text
+      exit_signal text, job_output text, actor text, ended_ms_ago float8
     )
   ), before as (
     select w.*, l.previous_status
@@ -82,7 +82,9 @@ const finishJobsIfUnfinished = statement<{ job_id: string }>(
     update jobs j
     set
       status = b.status,
-      finished_at = now(),
+      finished_at = greatest(
+        j.running_at, j.created_at, now() - coalesce(b.ended_ms_ago, 0) * interval '1 millisecond'
+      ),
       updated_at = now(),
       wait_reason = null,
       error_code = b.error_code,
@@ -127,6 +129,8 @@ export interface Finish {
   /** JSON text */
   readonly job_output: string | null;
   readonly actor: string | null;
+  /** A runner may have waited for its server; never before the job began. */
+  readonly ended_ms_ago?: number;
 }
 
 /** The ids that were ended by this call; the first end wins. */

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { RawJson } from '../../src/contract/raw-json.js';
-import type { Db } from '../../src/store/db.js';
+import { type Db, statement } from '../../src/store/db.js';
 import { openTestDb } from '../support/databases.js';
 import { alice, COMMIT, type Harness, idsOf, openEngine, retryIds, statusOf, submitJobs } from '../support/engine.js';
 
@@ -18,6 +18,15 @@ beforeEach(async () => {
   await h.dispatcher.runOnce();
   token = [...h.scheduler.given.values()].find((submission) => submission.jobId === jobId)!.token;
 });
+
+const beganAMinuteAgo = statement(
+  'test_began_a_minute_ago',
+  `
+  update jobs
+  set created_at = now() - interval '1 minute', running_at = now() - interval '1 minute'
+  where job_id = $1::text`,
+);
+const databaseNow = statement<{ now: Date }>('test_database_now', 'select now() as now');
 
 const one = async (report: object) => (await h.engine.report([{ token, ...report }]))[0]!;
 const line = (text: string) => ({ line: text, is_error: false, ts: 1 });
@@ -102,6 +111,23 @@ describe('an end', () => {
     expect(found).toMatchObject({ kind: 'job', job: { status: 'completed', jobOutput: '{"x":1.0}' } });
     const [dispatch] = await h.engine.dispatchesOf(jobId);
     expect(dispatch).toMatchObject({ closeReason: 'finished', peakMemoryMb: 12.5, cpuSeconds: 0.25 });
+  });
+
+  it.each([
+    ['was at its runner’s time, though the report waited for a server', 20_000, 20],
+    ['was not before the job began', 3_600_000, 60],
+    ['was not after it was told', -3_600_000, 0],
+    ['was then, though the clock of its machine is nonsense', 8e15, 60],
+  ])('%s', async (_, agoMs, secondsAgo) => {
+    await one(start);
+    await db.query(beganAMinuteAgo, [jobId]);
+    const anyClock = 5_000_000;
+    const { finish } = success;
+    await one({ finish: { ...finish, ended_at: anyClock - agoMs }, sent_at: anyClock });
+    const found = (await h.engine.find(alice, [jobId])).get(jobId);
+    const { finishedAt } = (found as { job: { finishedAt: Date } }).job;
+    const [now] = await db.query(databaseNow);
+    expect(Math.abs(now!.now.getTime() - finishedAt.getTime() - secondsAgo * 1000)).toBeLessThan(10_000);
   });
 
   it('that comes after a cancel changes nothing but the usage', async () => {

@@ -164,6 +164,8 @@ describe('a task without its server', () => {
     network.setDown(false);
     expect(await task.ended).toBe(0);
     expect(words(id)).toEqual(['begun', ...Array.from({ length: 40 }, (_, n) => `line ${n}`)]);
+    const { finish, finishSentAt } = row(id);
+    expect((finishSentAt as number) - (finish?.ended_at as number)).toBeGreaterThan(10_000);
     expect(row(id)).toMatchObject({ status: 'completed', closed: true });
   });
 

@@ -28,6 +28,8 @@ export interface Recorded {
   /** Lines that came again, and were passed over. */
   repeated: number;
   finish: FinishReport | null;
+  /** By the runner's clock. */
+  finishSentAt?: number | undefined;
   closed: boolean;
 }
 
@@ -115,7 +117,8 @@ async function sendFiles(server: ReportServer, request: IncomingMessage, respons
 
 const isTerminal = ({ status }: Recorded) => ['completed', 'error', 'terminated'].includes(status);
 
-function carryOut(recorded: Map<string, Recorded>, { token, start, logs, finish, gone }: WorkerReport): WorkerAnswer {
+function carryOut(recorded: Map<string, Recorded>, report: WorkerReport): WorkerAnswer {
+  const { token, start, logs, finish, gone } = report;
   const row = recorded.get(token.replace(/^token-of-/, ''));
   if (row === undefined) {
     return { ok: false, error: { code: 'UNAUTHENTICATED', message: 'whose?' }, canceled: true, logs_received: 0 };
@@ -140,6 +143,7 @@ function carryOut(recorded: Map<string, Recorded>, { token, start, logs, finish,
     if (row.closed) ok = false;
     else {
       row.finish ??= finish;
+      row.finishSentAt ??= report.sent_at;
       if (!isTerminal(row)) row.status = (finish.failure_class ?? null) === null ? 'completed' : 'error';
     }
   }
