@@ -4,6 +4,7 @@
  */
 import type { Context } from 'hono';
 import { streamSSE } from 'hono/streaming';
+import { RepriseError } from '../contract/errors.js';
 import { stringifyKeepingText } from '../contract/raw-json.js';
 import type { Actor, EventFilter } from '../engine/engine.js';
 import type { ApiDeps } from './deps.js';
@@ -28,6 +29,8 @@ export function createStreams(deps: ApiDeps): Streams {
       const first = await deps.engine.listEvents(await reader(), { ...resumed, limit: 1 });
       // `now` is where the stream began, not where it looks next
       const from = resumed.after === 'now' ? { ...resumed, after: first.nextCursor } : resumed;
+      // one that began now would hold up the stop: it comes back, to the next server
+      if (ending.signal.aborted) throw new RepriseError('UNAVAILABLE', 'the server is stopping; connect again');
       const run = (stream: Stream) => {
         const stop = new AbortController();
         const abort = () => stop.abort();
