@@ -21,7 +21,7 @@ export function mountCheckouts(http: HttpApp, deps: ApiDeps): void {
     try {
       return await counted(deps.metrics, 'checkout', async () => {
         const token = bearerOf(c.req.header('authorization')) ?? '';
-        await send(await deps.engine.checkout(token, c.req.param('commit')), c.env.outgoing as ServerResponse);
+        await sendFiles(await deps.engine.checkout(token, c.req.param('commit')), c.env.outgoing as ServerResponse);
         return RESPONSE_ALREADY_SENT;
       });
     } catch (error) {
@@ -30,10 +30,11 @@ export function mountCheckouts(http: HttpApp, deps: ApiDeps): void {
   });
 }
 
-async function send(files: Readable, outgoing: ServerResponse): Promise<void> {
+/** Resolves when all is sent or the reader is gone; `files` has ended then. */
+export async function sendFiles(files: Readable, outgoing: ServerResponse): Promise<void> {
   outgoing.setTimeout(STALLED_MS, () => outgoing.destroy());
   outgoing.writeHead(200, { 'content-type': 'application/x-tar' });
-  // whichever side breaks, the other one is ended with it
-  await pipeline(files, outgoing).catch(() => undefined);
+  // whichever side breaks, the other one is ended with it, also (Node 24 does not) if the reader had gone before
+  await pipeline(files, outgoing).catch(() => files.destroy());
   outgoing.setTimeout(0);
 }

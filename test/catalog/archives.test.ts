@@ -15,8 +15,8 @@ import { createServer, type ServerResponse } from 'node:http';
 import { type AddressInfo, connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { pipeline } from 'node:stream/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { sendFiles } from '../../src/api/checkouts.js';
 import { createArchives } from '../../src/catalog/archives.js';
 import { createCheckouts } from '../../src/runner/checkout.js';
 import { createDownloads } from '../../src/runner/downloads.js';
@@ -132,9 +132,7 @@ describe('an archive', () => {
   });
 
   it('that its reader gives up leaves no git behind', async () => {
-    const server = await serve(async (response) =>
-      pipeline(await archives.open(mirror, commit), response).catch(() => undefined),
-    );
+    const server = await serve(async (response) => sendFiles(await archives.open(mirror, commit), response));
     const gits = () => spawnSync('pgrep', ['-f', `git-dir=${mirror}`], { encoding: 'utf8' }).stdout.trim();
     const readers = Array.from({ length: 6 }, () => {
       const socket = connect(server.port, '127.0.0.1', () => socket.write('GET / HTTP/1.1\r\nhost: x\r\n\r\n'));
