@@ -4,6 +4,7 @@ import { RepriseError } from '../contract/errors.js';
 import type { SubmitResult } from '../contract/schemas.js';
 import { checkRows, parts, type Submission, submitRows } from './batch-submission.js';
 import { watchBatch } from './batch-watch.js';
+import { groupAlike } from './failures.js';
 import { type Format, formatOf, type Row, readRows, readText } from './jobs-file.js';
 import { methodSchema } from './method-schema.js';
 import {
@@ -21,17 +22,8 @@ import {
   wait,
   withJobOptions,
 } from './options.js';
-import {
-  clearProgress,
-  EXIT,
-  exitWith,
-  print,
-  printJson,
-  reportRefusal,
-  say,
-  showProgress,
-  UsageError,
-} from './output.js';
+import { clearProgress, EXIT, exitWith, print, printJson, say, showProgress, UsageError } from './output.js';
+import { linesText, reportRows } from './refusals.js';
 import { connect, type Session } from './session.js';
 import { counted, safeLine, thousands } from './text.js';
 
@@ -135,7 +127,10 @@ async function rowsOf(session: Session, file: string, o: SubmitOptions): Promise
   const text = await readText(file);
   const schema = format === 'csv' ? await methodSchema(session, o.method, o) : null;
   const { good, bad } = readRows(text, format, schema);
-  for (const { line, sentence } of bad) say(`line ${line}: ${safeLine(sentence)}`);
+  for (const { message, members } of groupAlike(bad, ({ sentence }) => sentence)) {
+    const [first, ...others] = members;
+    say(`${linesText([first.line, ...others.map(({ line }) => line)])}: ${safeLine(message)}`);
+  }
   if (bad.length > 0)
     throw new UsageError(
       `${counted(bad.length, 'row')} of ${good.length + bad.length} cannot be read; nothing was submitted`,
@@ -165,12 +160,16 @@ async function isAcceptable(session: Session, submission: Submission, o: SubmitO
 }
 
 function refuse(items: SubmitResult['items'], rows: readonly Row[]): void {
-  for (const { index, error } of items) {
-    if (error !== null) reportRefusal(`line ${rows[index]?.line}`, error.message, error.code);
-  }
+  reportRows(
+    items.flatMap(({ index, error }) => {
+      const row = rows[index];
+      if (error === null || row === undefined) return [];
+      return { subject: row.line, sentence: error.message, code: error.code };
+    }),
+  );
 }
 
-/** What was refused whole is told row by row, and then in one sentence. */
+/** What was refused whole is told by reason, and then in one sentence. */
 function tellRefused(error: unknown, rows: readonly Row[]): unknown {
   clearProgress();
   const items = error instanceof RepriseError ? (error.details?.items as SubmitResult['items'] | undefined) : undefined;

@@ -5,7 +5,8 @@ import type { Status } from '../contract/status.js';
 import { batchItems, failedItems, failedJob, failuresText } from './failures.js';
 import { idParts, idsFrom } from './ids.js';
 import { asAdmin, asking, type Common, dryRun, newRequestId, requestId, states, wait } from './options.js';
-import { EXIT, exitWith, print, printJson, reportRefusal, say, UsageError } from './output.js';
+import { EXIT, exitWith, print, printJson, say, UsageError } from './output.js';
+import { reportJobs } from './refusals.js';
 import { tellEnd } from './run.js';
 import { connect, type Session } from './session.js';
 import { counted, thousands } from './text.js';
@@ -95,15 +96,17 @@ function joined(results: readonly [RetryResult, ...RetryResult[]]): RetryResult 
   return { ...results[0], accepted, refused: receipts.length - accepted, receipts };
 }
 
-/** At a terminal a flood of refusals hides the rest; elsewhere each is told. */
-const MOST_TOLD = 20;
-
 function tell(result: RetryResult, o: RetryOptions): void {
-  const refused = result.receipts.filter((receipt) => !receipt.accepted);
-  const told = process.stderr.isTTY === true ? refused.slice(0, MOST_TOLD) : refused;
-  for (const receipt of told) reportRefusal(receipt.requested_id, receipt.message ?? '', receipt.code ?? '');
-  if (told.length < refused.length)
-    say(`… and ${thousands(refused.length - told.length)} more: ${byCode(refused.slice(told.length))}`);
+  reportJobs(
+    result.receipts
+      .filter(({ accepted }) => !accepted)
+      .map(({ requested_id: subject, message, code, blocking_id: blockingId }) => ({
+        subject,
+        sentence: message ?? '',
+        code: code ?? '',
+        blockingId,
+      })),
+  );
   if (!o.json)
     for (const receipt of result.receipts) if (receipt.accepted) print(receipt.retry_id ?? receipt.requested_id);
   say(summaryOf(result, o));

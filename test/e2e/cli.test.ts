@@ -222,6 +222,10 @@ describe('reprise batch', () => {
     expect(refused.stderr).toMatch(
       /^refused line 1: .*\(PARAMS_REJECTED\)\nrefused line 3: .*\nerror: 2 rows of 3 refused; nothing/,
     );
+    const noTag = await run(['batch', 'submit', '-', '--method', 'demo.echo', '--tag', 'x'], { input: '1\n2\n\n3\n' });
+    expect(noTag.stderr).toMatch(
+      /^refused lines 1-2, 4 \(3\): .*'x'.*\(VERSION_NOT_FOUND\)\nerror: 3 rows of 3 refused; nothing/,
+    );
     expect(await out('batch', 'list', '-q')).toBe(before);
   });
 
