@@ -408,6 +408,18 @@ describe('reprise cancel, list and events', () => {
     expect(stderr).toMatch(/^refused nope: .*\(NOT_FOUND\)\n1 job cancelled\n$/);
     expect(await out('show', id)).toContain('cancelled by a user');
     expect(await run(['cancel', id])).toEqual({ status: 0, stdout: '', stderr: 'nothing was left to cancel\n' });
+    expect((await run(['cancel', 'nope'])).stderr).toMatch(/^refused nope: .*\(NOT_FOUND\)\n$/);
+  });
+
+  it('names the retry that goes on when the job asked for has ended', async () => {
+    const id = await out('run', 'demo.sleep');
+    await out('cancel', id);
+    const retry = await out('retry', id);
+    const { status, stdout, stderr } = await run(['cancel', id]);
+    expect([status, stdout]).toEqual([3, '']);
+    expect(stderr).toMatch(new RegExp(`^${id} has ended; its retry ${retry} is [a-z]+: reprise cancel ${retry}\n$`));
+    const both = await run(['cancel', id, retry]);
+    expect(both).toEqual({ status: 0, stdout: `${retry}\n`, stderr: '1 job cancelled\n' });
   });
 
   it('lists by state and app, ids alone or as a table of 80 columns', async () => {
