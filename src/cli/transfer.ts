@@ -1,5 +1,6 @@
 /** `reprise export` and `reprise import`: the whole record to a file, and into a new database. No server takes part. */
-import { existsSync } from 'node:fs';
+import { accessSync, constants, existsSync } from 'node:fs';
+import { dirname, resolve } from 'node:path';
 import { type Command, Option } from 'commander';
 import { RepriseError } from '../contract/errors.js';
 import type { Db } from '../offline.js';
@@ -57,8 +58,24 @@ function placeOf(o: TransferOptions) {
 
 async function exportTo(file: string, o: TransferOptions): Promise<void> {
   if (existsSync(file)) throw new RepriseError('CONFLICT', `${file} exists; name another, or remove it`);
+  checkDirectory(dirname(resolve(file)));
   const { exportRecord, openRecord } = await import('../offline.js');
   await carryOut(await openRecord(placeOf(o)), o, `to ${file}`, (db, onProgress) => exportRecord(db, file, onProgress));
+}
+
+/** Before the record is opened, which may take a while. */
+export function checkDirectory(directory: string): void {
+  try {
+    // the dot makes a file in the place of the directory an error
+    accessSync(`${directory}/.`, constants.W_OK | constants.X_OK);
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'ENOENT' || code === 'ENOTDIR')
+      throw new RepriseError('NOT_FOUND', `there is no directory ${directory}`);
+    if (code === 'EACCES' || code === 'EROFS')
+      throw new RepriseError('FORBIDDEN', `you may not write in the directory ${directory}`);
+    throw error;
+  }
 }
 
 async function importFrom(file: string, o: TransferOptions): Promise<void> {
