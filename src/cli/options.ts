@@ -125,12 +125,14 @@ export function milliseconds(text: string): number {
   throw new InvalidArgumentError('It must be a time such as 12h, 30d or 2w.');
 }
 
+const SPOKEN: Readonly<Record<string, Status>> = { failed: 'error', cancelled: 'terminated' };
+
 /** `error,terminated`, and the option may be given again. `failed` and `cancelled` are the words people say. */
 export function states(text: string, before: readonly Status[] = []): readonly Status[] {
-  const spoken: Readonly<Record<string, Status>> = { failed: 'error', cancelled: 'terminated' };
-  const named = text.split(',').map((word) => spoken[word.trim()] ?? word.trim());
+  const named = text.split(',').map((word) => SPOKEN[word.trim()] ?? word.trim());
   const wrong = named.find((word) => !(STATUSES as readonly string[]).includes(word));
-  if (wrong !== undefined) throw new InvalidArgumentError(`'${wrong}' is not one of ${STATUSES.join(', ')}.`);
+  if (wrong !== undefined)
+    throw new InvalidArgumentError(`'${wrong}' is not one of ${[...STATUSES, ...Object.keys(SPOKEN)].join(', ')}.`);
   return [...new Set([...before, ...(named as Status[])])];
 }
 

@@ -32,6 +32,7 @@ describe('options', () => {
 
   it('states are joined, and people may say failed and cancelled', () => {
     expect(states('failed,cancelled', states('running,error'))).toEqual(['running', 'error', 'terminated']);
+    expect(() => states('odd')).toThrow(/^'odd' is not one of created, .*, terminated, failed, cancelled\.$/);
   });
 
   it('a pair is split at its first =', () => {
