@@ -1,7 +1,7 @@
 /** `reprise retry`: new jobs from failed ones, by id or by batch, with a receipt for each. */
 import { type Command, Option } from 'commander';
-import type { Receipt, RetryResult } from '../contract/schemas.js';
-import type { Status } from '../contract/status.js';
+import type { BatchView, Receipt, RetryResult } from '../contract/schemas.js';
+import { RETRYABLE_STATUSES, type Status } from '../contract/status.js';
 import { batchItems, failedItems, failedJob, failuresText } from './failures.js';
 import { idParts, idsFrom } from './ids.js';
 import { asAdmin, asking, type Common, dryRun, newRequestId, requestId, states, wait } from './options.js';
@@ -9,7 +9,7 @@ import { EXIT, exitWith, print, printJson, say, UsageError } from './output.js';
 import { reportJobs } from './refusals.js';
 import { tellEnd } from './run.js';
 import { connect, type Session } from './session.js';
-import { counted, thousands } from './text.js';
+import { counted, spoken, tally, thousands } from './text.js';
 import { waitForBatch, waitForJobs } from './waiting.js';
 
 interface RetryOptions extends Common {
@@ -58,7 +58,9 @@ async function retry(args: string[], o: RetryOptions): Promise<void> {
   const session = connect(o);
   const result = await ask(session, ids, o);
   if (o.json) printJson(result);
-  tell(result, o);
+  tell(result);
+  if (!o.json) printRetries(result);
+  say(await summaryOf(session, result, o));
   if (o.wait && !result.dry_run && result.accepted > 0) await waitForRetries(session, result.receipts, o);
 }
 
@@ -96,7 +98,7 @@ function joined(results: readonly [RetryResult, ...RetryResult[]]): RetryResult 
   return { ...results[0], accepted, refused: receipts.length - accepted, receipts };
 }
 
-function tell(result: RetryResult, o: RetryOptions): void {
+function tell(result: RetryResult): void {
   reportJobs(
     result.receipts
       .filter(({ accepted }) => !accepted)
@@ -107,18 +109,28 @@ function tell(result: RetryResult, o: RetryOptions): void {
         blockingId,
       })),
   );
-  if (!o.json)
-    for (const receipt of result.receipts) if (receipt.accepted) print(receipt.retry_id ?? receipt.requested_id);
-  say(summaryOf(result, o));
 }
 
-function summaryOf(result: RetryResult, o: RetryOptions): string {
-  if (result.receipts.length === 0) {
-    return `no item of batch ${o.batch} is ${(o.state ?? ['error']).join(' or ')}: nothing to retry`;
+function printRetries({ receipts }: RetryResult): void {
+  for (const { accepted, retry_id, requested_id } of receipts) if (accepted) print(retry_id ?? requested_id);
+}
+
+async function summaryOf(session: Session, result: RetryResult, o: RetryOptions): Promise<string> {
+  if (result.receipts.length === 0 && o.batch !== undefined) {
+    const batch = await session.call('getBatch', { batch_id: o.batch, ...(o.asAdmin && { as_admin: true }) });
+    return nothingText(batch, o.state ?? ['error']);
   }
   const refusals = result.refused > 0 ? `, ${thousands(result.refused)} refused` : '';
   if (result.dry_run) return `would retry ${counted(result.accepted, 'job')}${refusals}; nothing was recorded`;
   return `${counted(result.accepted, 'job')} retried${refusals}; receipts: reprise receipts ${result.request_id}`;
+}
+
+/** What a batch has instead of items to retry, and how to retry those that could be. */
+export function nothingText({ batch_id, counts }: BatchView, wanted: readonly Status[]): string {
+  const others = RETRYABLE_STATUSES.filter((status) => counts[status] > 0 && !wanted.includes(status));
+  const hints = others.map((status) => `; --state ${spoken(status)} retries the ${spoken(status)} ones`);
+  const sought = wanted.map(spoken).join(' or ');
+  return `no item of batch ${batch_id} is ${sought} (${tally(counts)}): nothing to retry${hints.join('')}`;
 }
 
 export function byCode(receipts: readonly Receipt[]): string {

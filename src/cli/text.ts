@@ -109,12 +109,15 @@ export function progress(counts: StatusCounts, items: number): string {
 
 const WORDS: Readonly<Partial<Record<Status, string>>> = { error: 'failed', terminated: 'cancelled' };
 
+/** As people say it. */
+export const spoken = (status: Status): string => WORDS[status] ?? status;
+
 /** `2 completed, 3 failed`: what there is, the ends first. */
 export function tally(counts: StatusCounts): string {
   const there = [...STATUSES].reverse().filter((status) => counts[status] > 0);
   const ends = ['completed', 'error', 'terminated', ...there] as Status[];
   const order = [...new Set(ends)].filter((status) => counts[status] > 0);
-  return order.map((status) => `${thousands(counts[status])} ${WORDS[status] ?? status}`).join(', ') || 'nothing';
+  return order.map((status) => `${thousands(counts[status])} ${spoken(status)}`).join(', ') || 'nothing';
 }
 
 const UNITS: readonly (readonly [string, number])[] = [
