@@ -6,6 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { type Client, createClient } from '../client/client.js';
 import { RepriseError } from '../contract/errors.js';
 import type { RestName, RestParams, RestResult } from '../contract/operations.js';
+import { UsageError } from './output.js';
 
 export interface Place {
   readonly dataDir?: string | undefined;
@@ -44,13 +45,20 @@ interface Address {
 
 /** The token of this machine's server is never sent to another address. */
 function addressOf(dataDir: string): Address {
-  const [url, token] = [env('REPRISE_URL'), env('REPRISE_TOKEN')];
+  const [url, token] = [urlOf(env('REPRISE_URL')), env('REPRISE_TOKEN')];
   if (url !== undefined && token !== undefined) return { url, token };
   const local = localServer(dataDir);
   if (url !== undefined && url.replace(/\/+$/, '') !== local?.url) return { url };
   if (local === null) throw noServer(dataDir);
   const own = token ?? readToken(dataDir);
   return { url: local.url, ...(own !== undefined && { token: own }) };
+}
+
+function urlOf(text: string | undefined): string | undefined {
+  if (text === undefined || (/^https?:\/\//i.test(text) && URL.canParse(text))) return text;
+  throw new UsageError(
+    `REPRISE_URL is '${text}', which is not an address: write it with http:// or https://, e.g. http://127.0.0.1:7878`,
+  );
 }
 
 function localServer(dataDir: string): { url: string; pid: number } | null {
