@@ -105,6 +105,9 @@ function explain(dataDir: string): (error: unknown) => never {
         'REPRISE_URL names a server; set REPRISE_TOKEN to a token of yours there',
       );
     }
+    if (code === 'UNAUTHENTICATED' && env('REPRISE_TOKEN') !== undefined) {
+      throw new RepriseError('UNAUTHENTICATED', `${(error as Error).message}; ${originOfToken(dataDir)}`);
+    }
     if (code === 'UNAVAILABLE' && wasRefused(error) && env('REPRISE_URL') === undefined) {
       const server = localServer(dataDir);
       if (server === null) throw noServer(dataDir);
@@ -117,6 +120,12 @@ function explain(dataDir: string): (error: unknown) => never {
     }
     throw error;
   };
+}
+
+function originOfToken(dataDir: string): string {
+  const file = join(dataDir, 'admin-token');
+  const instead = existsSync(file) ? `; without REPRISE_TOKEN, ${file} is used on the server's machine` : '';
+  return `the one sent came from REPRISE_TOKEN${instead}`;
 }
 
 /** Nothing listens there: the call was not even heard. */
