@@ -5,6 +5,7 @@ import { buffer } from 'node:stream/consumers';
 import { CsvError, parse } from 'csv-parse/sync';
 import { buildParams, exactJson, type ParamsSchema } from '../client/params.js';
 import { UsageError } from './output.js';
+import { counted } from './text.js';
 
 export type Format = 'jsonl' | 'csv';
 
@@ -69,7 +70,8 @@ export function readCsv(text: string, schema: ParamsSchema): Rows {
   const names = header.cells.map((name) => name.trim());
   checkHeader(names);
   return judged(rows, ({ cells }) => {
-    if (cells.length !== names.length) throw new Error(`${cells.length} cells where the header has ${names.length}`);
+    if (cells.length !== names.length)
+      throw new Error(`${counted(cells.length, 'cell')} where the header has ${names.length}`);
     const pairs = names.map((name, column) => [name, cells[column] ?? ''] as const);
     return buildParams(
       pairs.filter(([, cell]) => cell !== ''),
@@ -122,6 +124,14 @@ function checkHeader(names: readonly string[]): void {
   if (empty >= 0) throw new UsageError(`column ${empty + 1} of the CSV has no name in the first row`);
   const twice = names.find((name, column) => names.indexOf(name) !== column);
   if (twice !== undefined) throw new UsageError(`the CSV has two columns named '${twice}'`);
+  const [only, ...others] = names;
+  const separator = /[;\t]/.exec(only ?? '')?.[0];
+  if (others.length === 0 && separator !== undefined) throw new UsageError(otherSeparator(only ?? '', separator));
+}
+
+function otherSeparator(name: string, separator: string): string {
+  const it = separator === '\t' ? 'a tab' : `'${separator}'`;
+  return `the CSV has one column named '${name.replaceAll('\t', '\\t')}': is the separator ${it}? columns are separated by commas`;
 }
 
 function judged<R extends { line: number }>(rows: readonly R[], read: (row: R) => string): Rows {

@@ -62,6 +62,15 @@ describe('CSV', () => {
     expect(() => readCsv('a\n"open\n', null)).toThrow('the CSV cannot be read: Quote Not Closed');
   });
 
+  it('asks for commas where the header is one column with another separator in its name', () => {
+    expect(() => readCsv('n;label\n1;a\n', null)).toThrow(
+      "the CSV has one column named 'n;label': is the separator ';'? columns are separated by commas",
+    );
+    expect(() => readCsv('n\tlabel\n', null)).toThrow("one column named 'n\\tlabel': is the separator a tab?");
+    expect(readCsv('n,label\n1;a\n', null).bad).toEqual([{ line: 2, sentence: '1 cell where the header has 2' }]);
+    expect(readCsv('n;label,b\n1,2\n', null).bad).toEqual([]);
+  });
+
   it('gives back any cells that were written by the rules of CSV', () => {
     const cell = fc.string({ minLength: 1 });
     const quote = (text: string) => `"${text.replaceAll('"', '""')}"`;
