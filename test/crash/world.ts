@@ -208,23 +208,29 @@ export class World {
     const lost: string[] = [];
     const doubled: string[] = [];
     let jobs = 0;
+    const beginnings = this.#countBeginnings();
     for (const { roots } of this.rounds) {
-      for (const root of roots) jobs += await this.#verifyLineage(root, lost, doubled);
+      for (const root of roots) jobs += await this.#verifyLineage(root, beginnings, lost, doubled);
     }
-    this.#verifyTraces(doubled);
+    for (const [id, count] of beginnings) if (count > 1) doubled.push(`job ${id} began ${count} times`);
     await this.#verifyRequests(lost, doubled);
     const flaws = await this.examine();
     return { jobs, retries: jobs - this.rounds.length * 4, lost, doubled, flaws };
   }
 
-  async #verifyLineage(root: string, lost: string[], doubled: string[]): Promise<number> {
+  async #verifyLineage(
+    root: string,
+    beginnings: ReadonlyMap<string, number>,
+    lost: string[],
+    doubled: string[],
+  ): Promise<number> {
     const { jobs } = await this.insist('a lineage', (client) => client.call('getLineage', { job_id: root }));
     if (jobs.some((job, number) => job.retry_number !== number)) lost.push(`the lineage of ${root} has a gap`);
     for (const { job_id, status } of jobs) {
       if (!isTerminal(status)) lost.push(`job ${job_id} is ${status}`);
       const { lines } = await this.insist('a log', (client) => client.call('getLogs', { job_id }));
       const said = lines.filter((line) => !line.is_error).map((line) => line.line);
-      const began = this.#beginnings.get(job_id) ?? 0;
+      const began = beginnings.get(job_id) ?? 0;
       if (new Set(said).size < said.length || said.some((line, index) => line !== LINES[index])) {
         doubled.push(`job ${job_id} (${status}) has the lines ${said.join(', ')}`);
       }
@@ -236,7 +242,7 @@ export class World {
   }
 
   /** Job ids by their traces, from all files. */
-  get #beginnings(): Map<string, number> {
+  #countBeginnings(): Map<string, number> {
     const counts = new Map<string, number>();
     for (const file of readdirSync(this.#traces).filter((name) => name.endsWith('.began'))) {
       for (const id of readFileSync(join(this.#traces, file), 'utf8').trim().split('\n')) {
@@ -248,10 +254,6 @@ export class World {
 
   #hangs(jobId: string): boolean {
     return this.rounds.some(({ roots }) => roots.indexOf(jobId) >= 2);
-  }
-
-  #verifyTraces(doubled: string[]): void {
-    for (const [id, count] of this.#beginnings) if (count > 1) doubled.push(`job ${id} began ${count} times`);
   }
 
   async #verifyRequests(lost: string[], doubled: string[]): Promise<void> {
