@@ -250,7 +250,7 @@ export async function findJobBySchedulerId(db: Queryable, schedulerId: string): 
   return (await db.query(selectJobBySchedulerId, [schedulerId]))[0]?.job_id;
 }
 
-const jobsPage = (more: string) => `
+const jobsPage = (ofState: string, order: string) => `
     select ${summaryColumns}
     from jobs j
     join inputs i on i.input_id = j.input_id
@@ -261,20 +261,28 @@ const jobsPage = (more: string) => `
       and ($5::text is null or j.method = $5)
       and ($6::text is null or i.input_key = $6)
       and (not $7::boolean or j.superseded_by is null)
-      and ($8::text is null or j.job_id < $8)${more}
-    order by j.job_id desc
+      and ($8::text is null or j.job_id < $8)${ofState}
+    order by ${order}
     limit $9::integer`;
 
-const selectJobsPage = statement<JobRow>('select_jobs_page', jobsPage(''));
+/** After every id comes `g`. */
+const ofOneState = `
+      and (j.status, j.job_id) >= (s.state, '')
+      and (j.status, j.job_id) < (s.state, coalesce($8, 'g'))`;
 
-/** The newest of each state, of which the newest are taken: no index is in order over several states. */
+const selectJobsPage = statement<JobRow>('select_jobs_page', jobsPage('', 'j.job_id desc'));
+
+/**
+ * The newest of each state, of which the newest are taken: no index is in order over several states. A state is a range of
+ * its index, in whose order it is read: with an equation the planner may think that all have that state, as they had last
+ * night, and look for the newest among those that wait.
+ */
 const selectJobsPageOfStates = statement<JobRow>(
   'select_jobs_page_of_states',
   `
   select p.*
   from unnest($10::text[]) s (state)
-  cross join lateral (${jobsPage(`
-      and j.status = s.state`)}
+  cross join lateral (${jobsPage(ofOneState, 'j.status desc, j.job_id desc')}
   ) p
   order by p.job_id desc
   limit $9::integer`,

@@ -1,5 +1,6 @@
 /** Lists for people who look at ten thousand items, and the search in logs. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { Status } from '../../src/contract/status.js';
 import type { Db } from '../../src/store/db.js';
 import { openTestDb } from '../support/databases.js';
 import {
@@ -25,6 +26,34 @@ beforeAll(async () => {
 afterAll(() => db.close());
 
 const all = { states: null, latestOnly: true, limit: 100, cursor: null };
+
+describe('the jobs in some states', () => {
+  it('are those of all jobs, newest first, page by page, however they are mixed', async () => {
+    const { batch_id: batchId, items } = await submitJobs(h, 9, { target: newBatch });
+    const ids = items.map((item) => item.job_id as string);
+    await runAll(h, (id) => (ids.indexOf(id) % 3 === 0 ? 'fail' : 'ok'));
+    await retryIds(h, [ids[3]!]);
+    const filter = { user: null, app: null, batchId: batchId!, wsid: null, inputKey: null, latestOnly: false };
+    const pages = async (states: readonly Status[] | null, limit: number) => {
+      const seen: string[] = [];
+      for (let cursor: string | null = ''; cursor !== null; ) {
+        const page = await h.engine.listJobs(alice, { ...filter, states, limit, cursor: cursor || null });
+        seen.push(...page.items.map((job) => job.job_id));
+        cursor = page.nextCursor;
+      }
+      return seen;
+    };
+    const whole = await pages(null, 100);
+    expect(whole).toHaveLength(10);
+    const failed = whole.filter((id) => ids.indexOf(id) >= 0 && ids.indexOf(id) % 3 === 0);
+    for (const limit of [1, 2, 3, 100]) {
+      expect(await pages(['error', 'completed', 'error'], limit)).toEqual(whole.slice(1));
+      expect(await pages(['error'], limit)).toEqual(failed);
+      expect(await pages(['created', 'error'], limit)).toEqual([whole[0], ...failed]);
+      expect(await pages(['running'], limit)).toEqual([]);
+    }
+  });
+});
 
 describe('the items of a batch', () => {
   it('are one row each, with the newest job; superseded jobs come on demand', async () => {

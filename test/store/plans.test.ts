@@ -1,5 +1,6 @@
 /**
- * What is written about a job by its id looks at that job and at no other, however many wait and whatever the statistics say:
+ * What is written about a job by its id looks at that job and at no other, and a page of some states at no other state,
+ * however many wait and whatever the statistics say:
  * they are those of a quiet night, when nothing waited, and thousands have come since.
  */
 import { readdirSync } from 'node:fs';
@@ -58,6 +59,8 @@ const CASES: Readonly<Record<string, (count: number) => readonly Param[]>> = {
   queue_accepted_dispatches: (n) => [json(queued(n), (id) => ({ dispatch_id: id, scheduler_id: 'x' }))],
   close_open_dispatches: (n) => [json(queued(n), (id) => ({ dispatch_id: id, close_reason: 'finished' }))],
   lock_reported_dispatches: (n) => [queued(n)],
+  // thousands of others are newer
+  select_jobs_page_of_states: (n) => [null, null, null, null, null, null, false, null, n, ['completed']],
   link_retries_if_head_retryable: (n) => [
     json(failed(n), (id, at) => ({ head_id: id, new_id: idOf(40_000 + at) })),
     'ada',
