@@ -5,6 +5,7 @@ import type { RestParams } from '../contract/operations.js';
 import { STATUSES, type Status } from '../contract/status.js';
 import { UsageError } from './output.js';
 import type { Place } from './session.js';
+import { spoken } from './text.js';
 
 export interface Common extends Place {
   readonly json?: true;
@@ -125,15 +126,16 @@ export function milliseconds(text: string): number {
   throw new InvalidArgumentError('It must be a time such as 12h, 30d or 2w.');
 }
 
-const SPOKEN: Readonly<Record<string, Status>> = { failed: 'error', cancelled: 'terminated' };
-
 /** `error,terminated`, and the option may be given again. `failed` and `cancelled` are the words people say. */
 export function states(text: string, before: readonly Status[] = []): readonly Status[] {
-  const named = text.split(',').map((word) => SPOKEN[word.trim()] ?? word.trim());
-  const wrong = named.find((word) => !(STATUSES as readonly string[]).includes(word));
-  if (wrong !== undefined)
-    throw new InvalidArgumentError(`'${wrong}' is not one of ${[...STATUSES, ...Object.keys(SPOKEN)].join(', ')}.`);
-  return [...new Set([...before, ...(named as Status[])])];
+  return [...new Set([...before, ...text.split(',').map((word) => statusOf(word.trim()))])];
+}
+
+function statusOf(word: string): Status {
+  const status = STATUSES.find((one) => word === one || word === spoken(one));
+  if (status !== undefined) return status;
+  const words = new Set([...STATUSES, ...STATUSES.map(spoken)]);
+  throw new InvalidArgumentError(`'${word}' is not one of ${[...words].join(', ')}.`);
 }
 
 export function collected(text: string, before: readonly string[] = []): readonly string[] {
