@@ -126,7 +126,8 @@ async function inParts<Row, Answer>(
   };
   // all have ended before a failure is told: who is told takes the dispatches for done with
   const lanes = await Promise.allSettled(Array.from({ length: PARTS_AT_ONCE }, lane));
-  for (const { reason } of lanes.filter((one) => one.status === 'rejected')) throw reason;
+  const failed = lanes.find((one) => one.status === 'rejected');
+  if (failed !== undefined) throw failed.reason;
   return answers;
 }
 
