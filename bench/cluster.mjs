@@ -13,7 +13,7 @@ const OPTIONS = [
   '--cpus-per-task=1',
   '--mem=100M',
   '--no-requeue',
-  '--export=NIL',
+  '--export=ALL',
   '--chdir=/',
 ];
 

@@ -106,7 +106,7 @@ it('requirements become options of sbatch, one word each', () => {
     '--time=17',
     '--ntasks=1',
     '--no-requeue',
-    '--export=NIL',
+    '--export=ALL',
     '--chdir=/',
     '--output=/dev/null',
   ]);

@@ -67,6 +67,9 @@ it('a batch of 200 jobs ends with its failures told, and a retry of those comple
   expect([accepted, refused]).toEqual([40, 0]);
   await state('completed');
   expect([...w.beginnings().values()]).toHaveLength(240);
+  // of the server's environment no more than this; the rest is Slurm's and the shell's
+  const told = ['HOME', 'LC_ALL', 'LOGNAME', 'PATH', 'TZ', 'USER', 'ENVIRONMENT', 'HELD', 'HOSTNAME', 'PWD', 'TMPDIR'];
+  expect(w.environmentOnNode().filter((name) => !told.includes(name))).toEqual([]);
   // 200 jobs of one kind are one array, their retries another
   const submitted = new Set((await w.cluster.run('squeue', '-h', '-t', 'all', '-o', '%F')).trim().split('\n'));
   expect(submitted.size).toBe(2);

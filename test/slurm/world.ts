@@ -43,6 +43,7 @@ echo '"done"' > output.json`;
 
 /** As Node on a node: it begins only when nobody holds the node back. */
 const NODE = `
+[ -e "$HELD/environment" ] || env > "$HELD/environment"
 while [ -e "$HELD/$SLURMD_NODENAME" ]; do : > "$HELD/$SLURMD_NODENAME.waits"; sleep 0.2; done
 exec '${process.execPath}' "$@"`;
 
@@ -136,6 +137,14 @@ export class SlurmWorld {
   }
   letGo(node: string): void {
     rmSync(join(this.#held, node));
+  }
+
+  /** Of the variables that the first runner found, those that are not Slurm's. */
+  environmentOnNode(): string[] {
+    const names = readFileSync(join(this.#held, 'environment'), 'utf8')
+      .split('\n')
+      .map((line) => line.split('=')[0] ?? '');
+    return names.filter((name) => name !== '' && !name.startsWith('SLURM')).sort();
   }
 
   /** A script in the place of sbatch; the real one is /usr/bin/sbatch. */
