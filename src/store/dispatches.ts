@@ -480,6 +480,8 @@ const noteDispatchReports = statement(
       dispatch_id text, started boolean, run_id text, lines integer, late_lines integer, peak_memory_mb float8,
       cpu_seconds float8, close_reason text
     )
+    -- all of them, and the planner expects few: of a hundred it would read a table of thousands for one
+    limit json_array_length($1::json)
   ), told as (
     update dispatches d
     set
