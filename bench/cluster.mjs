@@ -38,6 +38,11 @@ export async function openCluster(bench) {
       await this.submit(script, `0-${count - 1}`, '--output=/dev/null');
       await lookUntilNone(countJobs, count);
     },
+    /** What Slurm still knows of ended tasks. */
+    async countCompleted() {
+      const ended = await run('squeue', ['--noheader', '--array', '--states=COMPLETED', '--format=%i']);
+      return ended.split('\n').filter((line) => line !== '').length;
+    },
     idle: () => lookUntilNone(countJobs, 1),
     async close() {
       if (!isUp) return;

@@ -23,6 +23,7 @@ import type { Context } from './engine/context.js';
 import { createEngine } from './engine/create-engine.js';
 import { createDispatcher } from './engine/dispatch.js';
 import { createLeases } from './engine/leases.js';
+import { createSpared } from './engine/next-dispatch.js';
 import { spreadHints } from './engine/spread-hints.js';
 import { createWake, type Wake } from './engine/wake.js';
 import type { Log } from './log.js';
@@ -137,6 +138,7 @@ async function startParts(options: ServerOptions, closing: (() => unknown)[]) {
     tokens: createDispatchTokens(await ensureSecret(db, 'dispatch-tokens', () => randomBytes(32))),
     ids: createIdSource(Date.now, randomBytes),
     leases: createLeases(db),
+    spared: createSpared(toLog(log)),
     settings,
     wake: wake.wake,
     onEvents: (listener) => wake.on('events', listener),

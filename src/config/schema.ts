@@ -155,6 +155,11 @@ export const ConfigSchema = Type.Object(
             "Slurm's time limit beyond the job's own; in it a runner outlasts an outage of this server.",
             15,
           ),
+          reuse_seconds: natural(
+            "So long after its start a task of Slurm's goes on with further jobs of its array when its own has ended; 0: each task carries out one job.",
+            30,
+            0,
+          ),
           requeue: flag(
             'Whether a started job that a dead node or preemption ended is dispatched anew, instead of ending as a platform failure.',
             false,

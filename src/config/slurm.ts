@@ -41,6 +41,7 @@ const PACKAGE = fileURLToPath(new URL('../..', import.meta.url));
 
 /** `url`: this server's own; asked when it is needed, since it is known only after listening. */
 export function slurmOptionsOf({ slurm = {} }: Config, dataDir: string, url: () => string) {
+  const reuseSeconds = slurm.reuse_seconds ?? 30;
   return {
     programs: { binDirectory: slurm.bin_directory ?? null, configFile: slurm.config_file ?? null },
     needs: {
@@ -49,6 +50,7 @@ export function slurmOptionsOf({ slurm = {} }: Config, dataDir: string, url: () 
       accounts: slurm.accounts ?? false,
       memory: slurm.memory ?? true,
       marginMinutes: slurm.margin_minutes ?? 15,
+      reuseSeconds,
       allowedOptions: slurm.allowed_options ?? SLURM_ALLOWED_OPTIONS,
       output: slurm.output ?? '/dev/null',
     },
@@ -57,6 +59,7 @@ export function slurmOptionsOf({ slurm = {} }: Config, dataDir: string, url: () 
       packageDirectory: slurm.package_directory ?? PACKAGE,
       directory: slurm.directory ?? join(resolve(dataDir), 'slurm'),
       url: slurm.url ?? url(),
+      reuseSeconds,
     }),
     requeue: slurm.requeue ?? false,
   };

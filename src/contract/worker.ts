@@ -29,16 +29,16 @@ export const FinishReport = Type.Object({
 });
 export type FinishReport = Static<typeof FinishReport>;
 
-/** Parts are carried out in this order: start, logs, finish, gone. None = a heartbeat. */
+const RunId = Type.String({ minLength: 1, maxLength: 100 });
+
+/** Parts are carried out in this order: start, logs, finish, gone, next. None = a heartbeat. */
 export const WorkerReport = Type.Object({
   token: Type.String(),
   /**
    * Records the start. Nothing may be spawned before the answer said `ok`. Repeating it for the same dispatch is ok, but by
    * the process that started it: `run`, a random text of each process, tells them apart where a scheduler may start two.
    */
-  start: Type.Optional(
-    Type.Object({ host: Type.String(), run: Type.Optional(Type.String({ minLength: 1, maxLength: 100 })) }),
-  ),
+  start: Type.Optional(Type.Object({ host: Type.String(), run: Type.Optional(RunId) })),
   /** `first` = how many lines of this dispatch were sent before; what the server already has is skipped. */
   logs: Type.Optional(Type.Object({ first: Type.Integer({ minimum: 0 }), lines: Type.Array(LogLine) })),
   /** Records the end. Repeating it is ok; after a cancel it only records usage. */
@@ -47,6 +47,11 @@ export const WorkerReport = Type.Object({
   sent_at: Type.Optional(Type.Integer()),
   /** No process of this dispatch is left (or none was ever made): the dispatch is closed. */
   gone: Type.Optional(Type.Boolean()),
+  /**
+   * Beside `finish` and `gone`: this process can carry out another dispatch that waits at the scheduler, started with `run`.
+   * Repeated with the same `run` it is given the same one; `only_given`: and no other.
+   */
+  next: Type.Optional(Type.Object({ host: Type.String(), run: RunId, only_given: Type.Optional(Type.Boolean()) })),
 });
 export type WorkerReport = Static<typeof WorkerReport>;
 
@@ -71,7 +76,7 @@ export const JobSpec = Type.Object({
 });
 export type JobSpec = Static<typeof JobSpec>;
 
-export const WorkerAnswer = Type.Object({
+const Answer = Type.Object({
   ok: Type.Boolean(),
   /** Stable code and sentence when not ok, e.g. a start that lost against a cancel. The dispatch is to be given up. */
   error: Type.Optional(Type.Object({ code: Type.String(), message: Type.String() })),
@@ -83,6 +88,13 @@ export const WorkerAnswer = Type.Object({
   logs_received: Type.Integer(),
   job: Type.Optional(JobSpec),
 });
+
+export const WorkerAnswer = Type.Object({
+  ...Answer.properties,
+  /** Another dispatch for this process, started: `answer` is that to its start. */
+  next: Type.Optional(Type.Object({ dispatch_id: Type.String(), token: Type.String(), answer: Answer })),
+});
+export type NextDispatch = NonNullable<WorkerAnswer['next']>;
 export type WorkerAnswer = Static<typeof WorkerAnswer>;
 
 export const WorkerReports = Type.Object({ reports: Type.Array(WorkerReport, { maxItems: 1000 }) });

@@ -6,6 +6,7 @@ import type { ServiceSettings } from '../contract/settings.js';
 import type { Limits, Scheduler } from '../schedulers/scheduler.js';
 import type { Db } from '../store/db.js';
 import type { Leases } from './leases.js';
+import type { Spared } from './next-dispatch.js';
 import type { OtherRunner } from './other-runner.js';
 import type { Hint } from './wake.js';
 
@@ -39,6 +40,7 @@ export interface Context {
   readonly tokens: DispatchTokens;
   readonly ids: IdSource;
   readonly leases: Leases;
+  readonly spared: Spared;
   readonly settings: ServiceSettings;
   /** Heard by every server on this database. */
   readonly wake: (what: Hint) => void;

@@ -9,31 +9,38 @@
  * |        | another process: refused        |                          |                          |
  * | logs   | stored from what is missing     | the same                 | stored, marked late      |
  * | finish | recorded                        | only its usage           | refused                  |
- * | gone   | see `endOfGone`                 | closes the dispatch      | nothing                  |
+ * | gone   | see `recordGone`                | closes the dispatch      | nothing                  |
+ * | next   | see `next-dispatch.ts`          | nothing                  | what was given before    |
  */
 import { RepriseError } from '../contract/errors.js';
 import { ERROR_CODE_OF, isTerminal, type Status } from '../contract/status.js';
 import { isStorable, toStorable } from '../contract/storable.js';
-import type { JobSpec, WorkerAnswer, WorkerReport } from '../contract/worker.js';
+import type { JobSpec, NextDispatch, WorkerAnswer, WorkerReport } from '../contract/worker.js';
 import { type FaultPoint, fault } from '../faults.js';
+import type { DispatchRef, Scheduler } from '../schedulers/scheduler.js';
 import type { Queryable } from '../store/db.js';
 import { type CloseReason, lockDispatches, noteReports, type ReportedDispatchRow } from '../store/dispatches.js';
 import { type Finish, finishJobs, requeueJobs, startJobs } from '../store/lifecycle.js';
 import { appendLogs, type StoredLine } from '../store/logs.js';
 import type { Context } from './context.js';
 import { specsOf } from './job-specs.js';
+import { takeNext } from './next-dispatch.js';
 import { DEFAULT_GRACE_SECONDS } from './other-runner.js';
 
 type Parts = Omit<WorkerReport, 'token'>;
 
 /** A report with what is known of its dispatch; each step works on the fields that its table row says. */
 interface Reported {
-  readonly index: number;
   readonly parts: Parts;
   readonly row: ReportedDispatchRow;
   status: Status;
-  closed: boolean;
+  /** Before this call. */
+  readonly closed: boolean;
   started: boolean;
+  /** Its job's end is recorded by this very call. */
+  ended: boolean;
+  /** The other dispatch that its runner is given. */
+  follower: Reported | null;
   runId: string | null;
   received: number;
   refusal: { code: string; message: string } | null;
@@ -58,28 +65,38 @@ interface Named {
 
 async function carryOut(ctx: Context, named: readonly Named[]): Promise<WorkerAnswer[]> {
   const ids = [...new Set(named.flatMap(({ dispatchId }) => dispatchId ?? []))].sort();
-  const answers = await ctx.db.transaction(async (tx) => {
+  const { answers, moved } = await ctx.db.transaction(async (tx) => {
+    const moved: Moved[] = [];
     const rows = new Map((await lockDispatches(tx, ids)).map((row) => [row.dispatch_id, row]));
     const reported: (Reported | null)[] = [];
     for (const round of roundsOf(named)) {
-      const open = round.map((index) => asReported(index, named[index]!, rows));
+      const open = round.map((index) => asReported(named[index]!, rows));
       const known = open.filter((item) => item !== null);
       await carryOutRound(tx, known);
+      moved.push(...(await giveNext(ctx, tx, known)));
       for (const item of known) rows.set(item.row.dispatch_id, afterwards(item));
       round.forEach((index, at) => {
         reported[index] = open[at]!;
       });
     }
-    return reported;
+    return { answers: reported, moved };
   });
   passed('start', 'report.recorded-start', answers);
   passed('logs', 'report.recorded-logs', answers);
   passed('finish', 'report.recorded-finish', answers);
   passed('gone', 'report.recorded-gone', answers);
-  const specs = await specsOfStarted(ctx, answers);
+  for (const { scheduler, from } of moved) ctx.spared.add(scheduler, from);
+  const specs = await specsOfStarted(ctx, [...answers, ...answers.map((item) => item?.follower ?? null)]);
   wakeAfter(ctx, answers);
   const grace = ctx.otherRunner?.graceSeconds ?? DEFAULT_GRACE_SECONDS;
-  return answers.map((item, index) => toAnswer(item, specs.get(index), grace));
+  return answers.map((item) => ({
+    ...toAnswer(item, specs, grace),
+    ...(item?.follower && { next: asNext(ctx, item.follower, toAnswer(item.follower, specs, grace)) }),
+  }));
+}
+
+function asNext({ tokens }: Context, { row: { dispatch_id } }: Reported, answer: WorkerAnswer): NextDispatch {
+  return { dispatch_id, token: tokens.mint(dispatch_id), answer };
 }
 
 /** Almost always one round: a dispatch that stands in the call twice is carried out in two, in its order. */
@@ -95,16 +112,17 @@ function roundsOf(named: readonly Named[]): number[][] {
   return rounds;
 }
 
-function asReported(index: number, { dispatchId, parts }: Named, rows: ReadonlyMap<string, ReportedDispatchRow>) {
+function asReported({ dispatchId, parts }: Named, rows: ReadonlyMap<string, ReportedDispatchRow>) {
   const row = dispatchId === null ? undefined : rows.get(dispatchId);
   if (row === undefined) return null;
   const state: Reported = {
-    index,
     parts,
     row,
     status: row.status,
     closed: row.closed_at !== null,
     started: row.started_at !== null,
+    ended: false,
+    follower: null,
     runId: row.run_id,
     received: row.logs_received,
     refusal: null,
@@ -249,8 +267,11 @@ async function endJobs(tx: Queryable, ends: readonly (readonly [Reported, Finish
     tx,
     ends.map(([, finish]) => finish),
   );
-  // who lost was cancelled or ended otherwise a moment ago: terminal either way
-  for (const [item, finish] of ends) item.status = won.has(item.row.job_id) ? finish.status : 'terminated';
+  for (const [item, finish] of ends) {
+    item.ended = won.has(item.row.job_id);
+    // who lost was cancelled or ended otherwise a moment ago: terminal either way
+    item.status = item.ended ? finish.status : 'terminated';
+  }
 }
 
 function finishOf({ row, parts }: Reported): Finish {
@@ -323,19 +344,43 @@ export function lostFinish(
   };
 }
 
+interface Moved {
+  readonly scheduler: Scheduler | undefined;
+  readonly from: DispatchRef;
+}
+
+/** One after the other: what one is given must not be given to the next. Runners that ask so call for one dispatch. */
+async function giveNext(ctx: Context, tx: Queryable, items: readonly Reported[]): Promise<Moved[]> {
+  const moved: Moved[] = [];
+  for (const item of items) {
+    const { parts, row, closed } = item;
+    const isOver = closed || (item.close === 'finished' && item.ended);
+    if (parts.next === undefined || !row.own_runner || !isOver) continue;
+    const scheduler = ctx.schedulers.get(row.scheduler);
+    const given = await takeNext(tx, scheduler, { row, next: parts.next, isRepeated: closed });
+    if (given === null) continue;
+    const start = { host: parts.next.host, run: parts.next.run };
+    const rows = new Map((await lockDispatches(tx, [given.dispatchId])).map((one) => [one.dispatch_id, one]));
+    item.follower = asReported({ dispatchId: given.dispatchId, parts: { start } }, rows);
+    if (item.follower !== null) await carryOutRound(tx, [item.follower]);
+    if (given.from !== null) moved.push({ scheduler, from: given.from });
+  }
+  return moved;
+}
+
 /** After the commit: killed before the answer, the runner repeats its start and is answered again. */
-async function specsOfStarted(ctx: Context, items: readonly (Reported | null)[]): Promise<Map<number, JobSpec>> {
+async function specsOfStarted(ctx: Context, items: readonly (Reported | null)[]): Promise<Map<Reported, JobSpec>> {
   const started = items.filter((item) => item !== null && item.parts.start !== undefined && item.refusal === null);
   if (started.length === 0) return new Map();
   const told = await specsOf(
     ctx,
     started.map((item) => item!.row),
   );
-  const specs = new Map<number, JobSpec>();
+  const specs = new Map<Reported, JobSpec>();
   for (const item of started) {
     const spec = told.get(item!.row.dispatch_id);
     if (spec instanceof RepriseError) item!.refusal = { code: spec.code, message: spec.message };
-    else if (spec !== undefined) specs.set(item!.index, spec);
+    else if (spec !== undefined) specs.set(item!, spec);
   }
   return specs;
 }
@@ -346,12 +391,13 @@ function wakeAfter(ctx: Context, items: readonly (Reported | null)[]): void {
   if (said.length > 0) ctx.wake('events');
 }
 
-function toAnswer(item: Reported | null, job: JobSpec | undefined, grace: number): WorkerAnswer {
+function toAnswer(item: Reported | null, specs: ReadonlyMap<Reported, JobSpec>, grace: number): WorkerAnswer {
   if (item === null) {
     const error = { code: 'UNAUTHENTICATED', message: 'this token is not of any dispatch here; give the job up' };
     return { ok: false, error, canceled: true, logs_received: 0 };
   }
   const hasGrace = !item.row.own_runner && item.started && (item.row.ended_for ?? 0) < grace;
+  const job = specs.get(item);
   const over = item.closed || item.close !== null || (isTerminal(item.status) && !hasGrace);
   return {
     ok: item.refusal === null,

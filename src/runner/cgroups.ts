@@ -115,6 +115,22 @@ export function openWithin(name: string): Cgroups | null {
 }
 const OF_A_SCHEDULER = /slurm/;
 
+/**
+ * Of several processes that were started for one dispatch only the one that may run it makes anything by its name: another,
+ * refused, would remove it under that one's feet.
+ */
+export function openAtFirstRun(open: () => Cgroups): Cgroups {
+  let opened: Cgroups | null = null;
+  return {
+    ...noCgroups('opened at the first run'),
+    take(name, memoryMb) {
+      opened ??= open();
+      return opened.take(name, memoryMb);
+    },
+    close: () => opened?.close(),
+  };
+}
+
 /** What a process that died had opened by that name, with those who are in it. */
 export function foundWithin(name: string): Cgroup[] {
   const { memory, cpu } = ownCgroups();

@@ -3,7 +3,7 @@
  * many jobs share a commit. What was not answered is said again: every part of a report may be repeated. Killed at any
  * point, the journal has what must still be said.
  */
-import type { FinishReport, WorkerAnswer, WorkerAnswers, WorkerReport } from '../contract/worker.js';
+import type { FinishReport, NextDispatch, WorkerAnswer, WorkerAnswers, WorkerReport } from '../contract/worker.js';
 import { WORKER_REPORTS_PATH } from '../contract/worker-paths.js';
 import { callServer, textOf } from './http-call.js';
 import type { LogSpool } from './log-spool.js';
@@ -58,6 +58,15 @@ export interface ChannelOptions {
   readonly onDrained: () => void;
   /** The job was cancelled, or this dispatch was given up: its processes are to end. */
   readonly onCanceled: () => void;
+  readonly next?: AskNext;
+}
+
+/** How this process gets another dispatch when one is over. */
+export interface AskNext {
+  /** At each call that says that it is over; null: it wants none. */
+  ask(): Omit<NonNullable<WorkerReport['next']>, 'host'> | null;
+  /** Before `gone` resolves. */
+  given(next: NextDispatch): void;
 }
 
 interface State extends ChannelOptions {
@@ -244,6 +253,7 @@ export class Reporter {
       state.onDrained();
     }
     if (report.finish !== undefined) state.finished = true;
+    if (answer.next !== undefined) state.next?.given(answer.next);
     state.asked?.(answer);
     state.asked = null;
     if (report.gone === true || (state.left !== null && state.spool.isEmpty)) this.#close(state);
@@ -282,12 +292,14 @@ function partOf(state: State, host: string): Part {
   const isAll = logs === null || logs.isAll;
   const finish = isAll && !state.finished ? state.finish : null;
   const gone = isAll && state.gone !== null;
+  const next = gone ? (state.next?.ask() ?? null) : null;
   const report: WorkerReport = {
     token: state.token,
     ...(state.start !== null && { start: { host, ...(state.run !== undefined && { run: state.run }) } }),
     ...(logs !== null && { logs: { first: logs.first, lines: logs.lines } }),
     ...(finish !== null && { finish, sent_at: Date.now() }),
     ...(gone && { gone }),
+    ...(next !== null && { next: { host, ...next } }),
   };
   const lineBytes = logs === null ? 0 : logs.lines.reduce((sum, line) => sum + line.line.length + 60, 0);
   return { state, report, weight: lineBytes + (finish?.output?.length ?? 0) };

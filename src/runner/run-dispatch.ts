@@ -1,9 +1,10 @@
 /** One dispatch with all it needs in this process: its spool, its way to the server, and its notes for a successor. */
+import type { WorkerAnswer } from '../contract/worker.js';
 import { fault } from '../faults.js';
 import type { Entry } from './journal.js';
 import type { Place } from './line.js';
 import { LogSpool } from './log-spool.js';
-import type { Channel, Reporter } from './reporter.js';
+import type { AskNext, Channel, Reporter } from './reporter.js';
 import { type End, type Machine, run } from './run.js';
 import { startTimeOf } from './tree.js';
 
@@ -18,6 +19,16 @@ export interface Surroundings {
   /** For a successor. Not waited for: what is lost with it is said again, or ends as lost. */
   readonly note: (entry: Entry) => void;
   readonly hasLastWord: (end: End) => Promise<boolean>;
+  readonly next?: AskNext;
+}
+
+export interface DispatchInHand {
+  readonly id: string;
+  readonly token: string;
+  /** See `WorkerReport.start`. */
+  readonly run?: string;
+  /** It is started already: the answer to that. */
+  readonly started?: WorkerAnswer;
 }
 
 export interface DispatchRun {
@@ -26,19 +37,20 @@ export interface DispatchRun {
   readonly over: Promise<'gone' | 'left'>;
 }
 
-/** `run`: see `WorkerReport.start`. */
-export function runDispatch(one: { id: string; token: string; run?: string }, around: Surroundings): DispatchRun {
+export function runDispatch(one: DispatchInHand, around: Surroundings): DispatchRun {
   const { machine, reporter, place, cancel, note } = around;
-  const { id } = one;
+  const { id, started } = one;
   const spool = new LogSpool(around.spoolDirectory, id);
   const drained = new Drained(spool);
-  const channel = reporter.open({
+  const opened = reporter.open({
     token: one.token,
     ...(one.run !== undefined && { run: one.run }),
     spool,
     onDrained: () => drained.check(),
     onCanceled: () => cancel.abort(),
+    ...(around.next !== undefined && { next: around.next }),
   });
+  const channel = started === undefined ? opened : { ...opened, start: async () => started };
   const over = run(machine, {
     id,
     channel,

@@ -1,6 +1,7 @@
 /**
- * Carries out one dispatch on a node of a cluster, once: the scheduler there starts one such process for each job. See
- * `contract/task.ts` for how it is started and how it ends, and `run.ts` for what it does.
+ * Carries out a dispatch on a node of a cluster, once: the scheduler there starts one such process for each job. One that has
+ * done its own soon goes on with further ones, each as if it were the first. See `contract/task.ts` for how it is started and
+ * how it ends, and `run.ts` for what it does.
  *
  * It is started thousands of times: what it imports is loaded each time, so that what few need is loaded when they do.
  */
@@ -8,15 +9,16 @@ import { readFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { TASK_TERMINATED, type TaskOrder } from '../contract/task.js';
-import { openWithin } from './cgroups.js';
+import type { NextDispatch } from '../contract/worker.js';
+import { openAtFirstRun, openWithin } from './cgroups.js';
 import { speakForDead } from './dead-tasks.js';
 import { createDownloads } from './downloads.js';
 import type { Entry } from './journal.js';
 import type { Place } from './line.js';
 import { uniqueName } from './process-identity.js';
-import { Reporter } from './reporter.js';
+import { type AskNext, Reporter } from './reporter.js';
 import type { End, Machine } from './run.js';
-import { type DispatchRun, runDispatch } from './run-dispatch.js';
+import { type DispatchInHand, type DispatchRun, runDispatch } from './run-dispatch.js';
 import { createSampledUsage } from './sampled-usage.js';
 import { createTaskPlaces, type TaskPlace, type TaskPlaces } from './task-places.js';
 import { createTermination, type Termination } from './termination.js';
@@ -54,19 +56,37 @@ async function main(): Promise<number> {
     log,
     now: () => performance.now(),
   });
-  const place = places.open(order.dispatchId);
-  place.note({ is: 'submitted', id: order.dispatchId, job: '', token: order.token });
-  const machine = machineOf(order, places);
-  const { termination, running } = begin(order, machine, reporter, place);
+  const termination = createTermination();
+  const task: Task = { order, places, reporter, termination };
+  const first = begin(task, { id: order.dispatchId, token: order.token, run: uniqueName() });
   const forOthers = speakForDead({ places, reporter, cgroupOf, log }).catch((error: unknown) =>
     log('what dead tasks left could not be told', { error }),
   );
-  const code = await endOf(running, termination, place);
-  machine.cgroups.close();
-  if (code !== 0) return code;
-  await sweepIfDue(machine, places);
+  for (let one: Begun | null = first; one !== null; ) {
+    const code = await endOf(one, termination);
+    one.machine.cgroups.close();
+    if (code !== 0) return code;
+    const next: DispatchInHand | null = one.next();
+    one = next === null ? null : begin(task, next);
+  }
+  await sweepIfDue(first.machine, places);
   await within(FOR_OTHERS_MS, forOthers);
-  return code;
+  return 0;
+}
+
+interface Task {
+  readonly order: TaskOrder;
+  readonly places: TaskPlaces;
+  readonly reporter: Reporter;
+  readonly termination: Termination;
+}
+
+interface Begun {
+  readonly machine: Machine;
+  readonly place: TaskPlace;
+  readonly running: DispatchRun;
+  /** When it is over: what this process was given to go on with. */
+  next(): DispatchInHand | null;
 }
 
 function readOrder(text: string): TaskOrder {
@@ -79,12 +99,12 @@ function readOrder(text: string): TaskOrder {
   return order;
 }
 
-function machineOf(order: TaskOrder, places: TaskPlaces): Machine {
-  const { url, token } = order;
+function machineOf({ order, places }: Task, { id, token }: DispatchInHand): Machine {
   return {
-    cgroups:
-      openWithin(cgroupOf(order.dispatchId)) ?? createSampledUsage('memory is limited by the scheduler, if at all'),
-    checkouts: createDownloads({ directory: places.checkouts, url, token, log }),
+    cgroups: openAtFirstRun(
+      () => openWithin(cgroupOf(id)) ?? createSampledUsage('memory is limited by the scheduler, if at all'),
+    ),
+    checkouts: createDownloads({ directory: places.checkouts, url: order.url, token, log }),
     directories: {
       ...createWorkDirectories(places.work),
       // nobody goes on with it when this process has ended
@@ -94,26 +114,60 @@ function machineOf(order: TaskOrder, places: TaskPlaces): Machine {
   };
 }
 
-function begin(order: TaskOrder, machine: Machine, reporter: Reporter, place: TaskPlace) {
+function begin(task: Task, one: DispatchInHand): Begun {
+  const { reporter, termination } = task;
+  const place = task.places.open(one.id);
+  place.note({ is: 'submitted', id: one.id, job: '', token: one.token });
+  const machine = machineOf(task, one);
   const cancel = new AbortController();
+  const next = createNext(task);
   let hasSpawned = false;
-  const termination = createTermination(cancel, () => ({ channel: running.channel, hasSpawned }));
-  const running: DispatchRun = runDispatch(
-    { id: order.dispatchId, token: order.token, run: uniqueName() },
-    {
-      machine,
-      reporter,
-      spoolDirectory: place.directory,
-      place: HERE,
-      cancel,
-      onSpawned: () => {
-        hasSpawned = true;
-      },
-      note: (entry) => tryNote(place, entry),
-      hasLastWord: (end: End) => termination.leavesLastWord(end),
+  const running = runDispatch(one, {
+    machine,
+    reporter,
+    spoolDirectory: place.directory,
+    place: HERE,
+    cancel,
+    onSpawned: () => {
+      hasSpawned = true;
     },
-  );
-  return { termination, running };
+    note: (entry) => tryNote(place, entry),
+    hasLastWord: (end: End) => termination.leavesLastWord(end),
+    next,
+  });
+  termination.attach({
+    channel: running.channel,
+    cancel,
+    get hasSpawned() {
+      return hasSpawned;
+    },
+  });
+  return { machine, place, running, next: next.taken };
+}
+
+/**
+ * Asked once, it is asked for again at each repetition: the server may have given it. With a token of its own, that one is
+ * carried out whatever time it is by then.
+ */
+function createNext({ order, termination }: Task): AskNext & { taken(): DispatchInHand | null } {
+  let run: string | null = null;
+  let given: NextDispatch | null = null;
+  return {
+    ask() {
+      const isLate = termination.isOn || performance.now() >= (order.reuseSeconds ?? 0) * 1000;
+      if (isLate && run === null) return null;
+      run ??= uniqueName();
+      return { run, ...(isLate && { only_given: true }) };
+    },
+    given(next) {
+      given = next;
+    },
+    taken() {
+      return (
+        given && { id: given.dispatch_id, token: given.token, started: given.answer, ...(run !== null && { run }) }
+      );
+    },
+  };
 }
 
 /** A full disk is no reason to leave a job to itself; killed now, less of it would be told. */
@@ -125,7 +179,7 @@ function tryNote(place: TaskPlace, entry: Entry): void {
   }
 }
 
-async function endOf(running: DispatchRun, termination: Termination, place: TaskPlace): Promise<number> {
+async function endOf({ running, place }: Begun, termination: Termination): Promise<number> {
   const how = await Promise.race([running.over, termination.deadline]);
   if (how !== 'late') {
     place.close();

@@ -1,6 +1,7 @@
 /**
  * SIGTERM: the scheduler ends this task (its time is up, it was preempted or cancelled there), and knows better than we how
  * the job ended. The server is asked once whether it was a cancel of its own: then it wants to hear that nothing is left.
+ * It may come at any time: what is begun after it is ended at once.
  */
 import type { WorkerAnswer } from '../contract/worker.js';
 import type { Channel } from './reporter.js';
@@ -8,14 +9,17 @@ import type { End } from './run.js';
 
 export interface Termination {
   readonly isOn: boolean;
+  /** From now on this is what is ended. */
+  attach(run: RunSoFar): void;
   /** See `Dispatch.hasLastWord`. */
   leavesLastWord(end: End): Promise<boolean>;
   /** When it is time to go, whatever is still to be done. */
   readonly deadline: Promise<'late'>;
 }
 
-interface RunSoFar {
+export interface RunSoFar {
   readonly channel: Channel;
+  readonly cancel: AbortController;
   readonly hasSpawned: boolean;
 }
 
@@ -26,18 +30,22 @@ const ASK_MS = 3_000;
 const DEADLINE_MS = 10_000;
 const WHY = "the cluster's scheduler ended it";
 
-export function createTermination(cancel: AbortController, run: () => RunSoFar): Termination {
+export function createTermination(): Termination {
   let isOn = false;
+  let run: RunSoFar | null = null;
   let isCanceled: Promise<boolean> = Promise.resolve(false);
   let onSignal = () => {};
   const signalled = new Promise<void>((done) => {
     onSignal = done;
   });
+  const end = ({ channel, cancel }: RunSoFar) => {
+    isCanceled = Promise.race([channel.ask().then(isOver), after(ASK_MS, false)]);
+    cancel.abort(WHY);
+  };
   const begin = () => {
     if (isOn) return;
     isOn = true;
-    isCanceled = Promise.race([run().channel.ask().then(isOver), after(ASK_MS, false)]);
-    cancel.abort(WHY);
+    if (run !== null) end(run);
     onSignal();
   };
   for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, begin);
@@ -45,12 +53,16 @@ export function createTermination(cancel: AbortController, run: () => RunSoFar):
     get isOn() {
       return isOn;
     },
-    async leavesLastWord(end) {
-      if (end === 'refused') return false;
-      if (end === 'failed' && !isOn) await Promise.race([signalled, after(SETTLE_MS, undefined)]);
-      return !isOn || end === 'good' || isCanceled;
+    attach(next) {
+      run = next;
+      if (isOn) end(next);
     },
-    deadline: signalled.then(() => after(run().hasSpawned ? DEADLINE_MS : ASK_MS, 'late' as const)),
+    async leavesLastWord(how) {
+      if (how === 'refused') return false;
+      if (how === 'failed' && !isOn) await Promise.race([signalled, after(SETTLE_MS, undefined)]);
+      return !isOn || how === 'good' || isCanceled;
+    },
+    deadline: signalled.then(() => after(run?.hasSpawned ? DEADLINE_MS : ASK_MS, 'late' as const)),
   };
 }
 

@@ -91,6 +91,14 @@ export interface Limits {
   readonly memoryMb: number;
 }
 
+/** Which dispatches a process of a scheduler may carry out after its own. */
+export interface GoesOn {
+  /** Their names begin with this. */
+  readonly names: string;
+  /** A job that waits for one of these there only waits for its turn. */
+  readonly reasons: readonly string[];
+}
+
 export interface Scheduler {
   readonly name: string;
   /** Identifies this machine's scheduler in `dispatches.scheduler_host`; null where any server may ask it. */
@@ -112,6 +120,8 @@ export interface Scheduler {
   find(refs: readonly DispatchRef[]): Promise<Map<string, string>>;
   /** By dispatch id; every one asked is in the answer. Throws only if the scheduler cannot be asked at all. */
   poll(refs: readonly DispatchRef[]): Promise<Map<string, DispatchState>>;
+  /** Null: none. A scheduler without this starts a process for each dispatch. */
+  goesOn?(name: string): GoesOn | null;
   /** Ends process groups: TERM, grace, KILL. Returns when the request is passed on; `poll` says when they are gone. */
   cancel(refs: readonly DispatchRef[]): Promise<void>;
   /** A hint that capacity was freed or a dispatch ended. */

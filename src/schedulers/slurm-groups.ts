@@ -12,7 +12,7 @@ export interface TaskName {
 
 const NAME = /^(reprise-[0-9a-f]{24})\/(\d{1,9})$/;
 
-export const taskKey = ({ array, index }: TaskName) => `${array}/${index}`;
+export const taskKey = ({ array, index }: { array: string; index: number | '' }) => `${array}/${index}`;
 
 export function parseTaskName(name: string | null): TaskName | null {
   const [, array, index] = NAME.exec(name ?? '') ?? [];

@@ -13,6 +13,8 @@ export interface SlurmNeeds {
   readonly memory: boolean;
   /** Beyond a job's own time limit: in it a runner outlasts an outage of the server. */
   readonly marginMinutes: number;
+  /** So late a job may begin in the time of another's. */
+  readonly reuseSeconds: number;
   readonly allowedOptions: readonly string[];
   /** Where the runner's own complaints go, on the node. */
   readonly output: string;
@@ -66,6 +68,6 @@ export function askedOptions(needs: SlurmNeeds, submission: Submission): string[
     ...(needs.accounts && options.bill_to_user !== undefined ? [`--account=${options.bill_to_user}`] : []),
     ...(needs.memory ? [`--mem=${memoryMb + RUNNER_MB}M`] : []),
     `--cpus-per-task=${cpus}`,
-    `--time=${Math.ceil(timeoutMs / 60_000) + needs.marginMinutes}`,
+    `--time=${Math.ceil((timeoutMs / 1000 + needs.reuseSeconds) / 60) + needs.marginMinutes}`,
   ];
 }

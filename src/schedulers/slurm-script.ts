@@ -15,6 +15,8 @@ export interface TaskProgram {
   readonly directory: string;
   /** How nodes reach this server. */
   readonly url: string;
+  /** So long after its start a task goes on with further jobs of its array. */
+  readonly reuseSeconds: number;
 }
 
 export interface ArrayTask {
@@ -27,7 +29,8 @@ const PLAIN = /^[A-Za-z0-9_.-]+$/;
 
 export function batchScript(program: TaskProgram, tasks: readonly ArrayTask[]): string {
   const runner = join(program.packageDirectory, TASK_PROGRAM);
-  const fixed = { url: program.url, directory: program.directory, name: null };
+  const { url, directory, reuseSeconds } = program;
+  const fixed = { url, directory, name: null, reuseSeconds };
   return [
     '#!/bin/sh',
     'export PATH',
@@ -54,9 +57,9 @@ function quoted(text: string): string {
 }
 
 /** JSON in which the shell finds nothing to expand: in its texts every unusual character is written by its number. */
-function inHereDocument(value: Readonly<Record<string, string | null>>): string {
+function inHereDocument(value: Readonly<Record<string, string | number | null>>): string {
   const text = (one: string) =>
     `"${one.replaceAll(/[^A-Za-z0-9 /:._-]/g, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`)}"`;
-  const members = Object.entries(value).map(([name, one]) => `"${name}":${one === null ? 'null' : text(one)}`);
+  const members = Object.entries(value).map(([name, one]) => `"${name}":${typeof one === 'string' ? text(one) : one}`);
   return `{${members.join(',')}}`;
 }

@@ -59,15 +59,34 @@ export function dispatchStateOf(task: SlurmTask, requeue: boolean): DispatchStat
   return { state: 'pending', reason: waitReason(task) };
 }
 
+const told = (reason: string) => `Slurm: ${reason}`;
+
 function waitReason({ reason, state }: SlurmTask): string | null {
-  if (reason === '' || reason === 'None') return state === 'PENDING' ? null : `Slurm: ${state}`;
-  return `Slurm: ${reason}`;
+  if (reason === '' || reason === 'None') return state === 'PENDING' ? null : told(state);
+  return told(reason);
 }
 
+/** Nobody wants it to wait: there is no room for one more at once, but there is in the place of another (squeue(1), 22.05). */
+export const TURN_REASONS = [
+  'Priority',
+  'Resources',
+  'JobArrayTaskLimit',
+  'AssocMaxJobsLimit',
+  'AssocGrpJobsLimit',
+  'AssocGrpCpuLimit',
+  'AssocGrpMemLimit',
+  'QOSMaxJobsPerUserLimit',
+  'QOSMaxCpuPerUserLimit',
+  'QOSMaxMemoryPerUser',
+  'QOSGrpJobsLimit',
+  'QOSGrpCpuLimit',
+  'QOSGrpMemLimit',
+].map(told);
+
 function endOf(task: SlurmTask, requeue: boolean): DispatchEnd {
-  const told = toldOf(task);
+  const words = toldOf(task);
   if (task.state === 'CANCELLED') {
-    const message = `the job was cancelled in Slurm, not here (${told})`;
+    const message = `the job was cancelled in Slurm, not here (${words})`;
     return { status: 'terminated', failureClass: 'user', message, ...exitOf(task) };
   }
   const [failureClass, what] = ENDS[task.state] as readonly [FailureClass, string];
@@ -75,7 +94,7 @@ function endOf(task: SlurmTask, requeue: boolean): DispatchEnd {
   return {
     status: 'error',
     failureClass,
-    message: `${sentence} (${told})`,
+    message: `${sentence} (${words})`,
     ...exitOf(task),
     ...(requeue && REQUEUED_BY_SLURM.includes(task.state) && { again: true }),
   };

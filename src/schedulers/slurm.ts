@@ -8,6 +8,7 @@ import {
   type Capacity,
   type DispatchRef,
   type DispatchState,
+  type GoesOn,
   type Limits,
   plainState,
   type Scheduler,
@@ -30,7 +31,7 @@ import { createPressure, type Pressure } from './slurm-pressure.js';
 import { batchScript, type TaskProgram } from './slurm-script.js';
 import { createSightings, type Reign, type Sightings } from './slurm-sightings.js';
 import { askSacct, askSqueue, type SlurmTasks } from './slurm-squeue.js';
-import { dispatchStateOf, isOver, type SlurmTask } from './slurm-states.js';
+import { dispatchStateOf, isOver, type SlurmTask, TURN_REASONS } from './slurm-states.js';
 import { type Submitted, submitArray } from './slurm-submit.js';
 
 export interface SlurmSchedulerOptions {
@@ -169,6 +170,12 @@ class SlurmScheduler implements Scheduler {
       const ran = await this.#run('scancel', words.slice(at, at + ARRAYS_AT_ONCE), { timeoutMs: SCANCEL_MS });
       if (ran.code !== 0) this.options.log('scancel complains; the reconciler asks again', { why: complaint(ran) });
     }
+  }
+
+  /** Jobs of one array agree in everything that Slurm was asked for. */
+  goesOn(name: string): GoesOn | null {
+    const parsed = parseTaskName(name);
+    return parsed === null ? null : { names: taskKey({ array: parsed.array, index: '' }), reasons: TURN_REASONS };
   }
 
   /** Slurm does not call; the dispatcher looks by itself. */

@@ -383,6 +383,8 @@ export function findDispatchesOfJob(db: Queryable, jobId: string): Promise<Dispa
 export interface ReportedDispatchRow {
   readonly dispatch_id: string;
   readonly job_id: string;
+  readonly scheduler: string;
+  readonly scheduler_name: string | null;
   readonly started_at: Date | null;
   readonly closed_at: Date | null;
   readonly logs_received: number;
@@ -410,7 +412,8 @@ const lockReportedDispatches = statement<ReportedDispatchRow>(
   `
   with locked as (
     select
-      d.dispatch_id, d.job_id, d.started_at, d.closed_at, d.logs_received, d.own_runner, d.run_id, d.scheduler_id
+      d.dispatch_id, d.job_id, d.started_at, d.closed_at, d.logs_received, d.own_runner, d.run_id, d.scheduler,
+      d.scheduler_id, d.scheduler_name
     from dispatches d
     where d.dispatch_id = any($1::text[])
     order by d.dispatch_id
@@ -428,7 +431,8 @@ const lockReportedDispatches = statement<ReportedDispatchRow>(
     ) j
   )
   select
-    h.dispatch_id, h.job_id, h.started_at, h.closed_at, h.logs_received, h.status, h.method, h.app_commit,
+    h.dispatch_id, h.job_id, h.scheduler, h.scheduler_name, h.started_at, h.closed_at, h.logs_received, h.status,
+    h.method, h.app_commit,
     case when h.started_at is null then i.params end as params,
     h.timeout_ms, h.cpus, h.memory_mb, h.own_runner, h.run_id, h.scheduler_id, h.scheduler_options, h.client_group,
     h.batch_id, h.parent_job_id, extract(epoch from now() - h.finished_at)::float8 as ended_for
@@ -440,6 +444,75 @@ const lockReportedDispatches = statement<ReportedDispatchRow>(
 /** With their jobs: what is judged from the answer can not change before the transaction ends. */
 export function lockDispatches(tx: Queryable, dispatchIds: readonly string[]): Promise<ReportedDispatchRow[]> {
   return tx.query(lockReportedDispatches, [dispatchIds]);
+}
+
+export interface TakenDispatchRow {
+  readonly dispatch_id: string;
+  /** Before it moved. */
+  readonly scheduler_name: string;
+  readonly scheduler_id: string | null;
+}
+
+const moveQueuedDispatch = statement<TakenDispatchRow>(
+  'move_queued_dispatch',
+  `
+  with free as (
+    select d.*
+    from (
+      select d.dispatch_id, d.job_id, d.scheduler_name, d.scheduler_id
+      from dispatches d
+      where d.closed_at is null and d.scheduler_name collate "C" >= $2::text
+        and d.scheduler_name collate "C" < $2::text || '~'
+        and d.scheduler = $1::text and d.own_runner and d.submitted_at is not null and d.started_at is null
+      order by d.scheduler_name collate "C" desc
+      -- more are looked at in vain only where somebody writes of all of them, or an operator holds them
+      limit 100
+      for no key update skip locked
+    ) d
+    cross join lateral (
+      select j.status, j.wait_reason
+      from jobs j
+      where j.job_id = d.job_id
+      -- looked at before it is judged: its state's index has all that wait
+      limit 1
+      for no key update skip locked
+    ) j
+    where j.status = 'queued' and (j.wait_reason is null or j.wait_reason = any($3::text[]))
+    limit 1
+  ), moved as (
+    update dispatches d
+    set scheduler_name = $4::text, scheduler_id = $5::text
+    from free
+    where d.dispatch_id = free.dispatch_id
+  )
+  select dispatch_id, scheduler_name, scheduler_id
+  from free`,
+);
+
+/**
+ * One that its scheduler has not begun, under another name from now on; locked with its job. Which of them is nobody's
+ * business, but not the one that the scheduler begins next; those that somebody else is just looking at are passed over.
+ */
+export async function takeQueuedDispatch(
+  tx: Queryable,
+  { scheduler, names, reasons }: { scheduler: string; names: string; reasons: readonly string[] },
+  to: { readonly scheduler_name: string | null; readonly scheduler_id: string | null },
+): Promise<TakenDispatchRow | undefined> {
+  const values = [scheduler, names, reasons, to.scheduler_name, to.scheduler_id];
+  return (await tx.query(moveQueuedDispatch, values))[0];
+}
+
+const selectDispatchOfRun = statement<{ dispatch_id: string }>(
+  'select_dispatch_of_run',
+  `
+  select dispatch_id
+  from dispatches
+  where closed_at is null and scheduler_name collate "C" = $1::text and run_id = $2::text`,
+);
+
+/** The open one that this execution has started. */
+export async function findDispatchOfRun(tx: Queryable, name: string, runId: string) {
+  return (await tx.query(selectDispatchOfRun, [name, runId]))[0];
 }
 
 const selectInputOfJob = statement<{ params: string | null }>(

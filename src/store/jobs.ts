@@ -241,11 +241,11 @@ const selectJobBySchedulerId = statement<{ job_id: string }>(
   select job_id
   from dispatches
   where scheduler_id = $1::text
-  order by dispatch_id desc
+  order by closed_at is not null, dispatch_id desc
   limit 1`,
 );
 
-/** By the name that a scheduler gave to a dispatch; of several schedulers with the same name, the newest. */
+/** By the name that a scheduler gave to a dispatch; of several with the same name the one that is open, else the newest. */
 export async function findJobBySchedulerId(db: Queryable, schedulerId: string): Promise<string | undefined> {
   return (await db.query(selectJobBySchedulerId, [schedulerId]))[0]?.job_id;
 }

@@ -131,6 +131,118 @@ describe('a task', () => {
   });
 });
 
+describe('a task whose job was short', () => {
+  const GOOD = 'cp input.json output.json';
+  const startAnother = (id: string, reuseSeconds: number) => {
+    const order = {
+      url: network.url,
+      dispatchId: id,
+      token: server.tokenOf(id),
+      directory,
+      name: 'node7',
+      reuseSeconds,
+    };
+    const task = startTask(order);
+    tasks.push(task);
+    return task;
+  };
+  const began = (id: string) => words(id).filter((word) => word === 'begun').length;
+
+  it('goes on with those that wait, a call each, whatever became of the one before, and leaves nothing', async () => {
+    const ids = [GOOD, `echo begun; ${GOOD}`, 'exit 3', `cat "$REPRISE_APP/hello.txt"; ${GOOD}`].map(record);
+    server.waiting.push(...ids.slice(1));
+    const before = server.calls.length;
+    const task = startAnother(ids[0] as string, 30);
+    expect(await task.ended).toBe(0);
+    expect(ids.map((id) => [row(id).status, row(id).starts, row(id).closed])).toEqual([
+      ['completed', 1, true],
+      ['completed', 1, true],
+      ['error', 1, true],
+      ['completed', 1, true],
+    ]);
+    expect([words(ids[1] as string), words(ids[3] as string)]).toEqual([['begun'], ['hello']]);
+    expect(server.calls.length - before).toBe(1 + ids.length);
+    expect([left(), readdirSync(join(node(), 'work'))]).toEqual([[], [ids[2]]]);
+  });
+
+  it('takes none after its time, and none if it is to take none', async () => {
+    const [first, second, waiting] = ['sleep 1.2; echo 1 > output.json', GOOD, GOOD].map(record) as [
+      string,
+      string,
+      string,
+    ];
+    server.waiting.push(waiting);
+    expect(await startAnother(first, 1).ended).toBe(0);
+    expect(await startAnother(second, 0).ended).toBe(0);
+    expect(await start(record(GOOD)).ended).toBe(0);
+    expect([row(first).status, row(waiting).starts, server.waiting.pop()]).toEqual(['completed', 0, waiting]);
+  });
+
+  it('carries out once what it was given in an answer that was lost', async () => {
+    const first = record(`echo begun; while [ ! -e go ]; do sleep 0.05; done; ${GOOD}`);
+    const second = record(`echo begun; ${GOOD}`);
+    const task = startAnother(first, 2);
+    await spoke(first, 'begun');
+    server.waiting.push(second);
+    server.loseAnswers = true;
+    writeFileSync(join(node(), 'work', first, 'go'), '');
+    await until('the next to be given', async () => row(second).status === 'running');
+    // meanwhile its time is over, and another comes
+    const third = record(GOOD);
+    server.waiting.push(third);
+    await new Promise((next) => setTimeout(next, 2_000));
+    expect(began(second)).toBe(0);
+    server.loseAnswers = false;
+    expect(await task.ended).toBe(0);
+    expect([row(first).status, row(second).status, began(second), row(third).starts]).toEqual([
+      'completed',
+      'completed',
+      1,
+      0,
+    ]);
+    server.waiting.pop();
+  });
+
+  it('is ended by SIGTERM in any of them, and leaves the last word on that one to the scheduler', async () => {
+    const [first, second] = [GOOD, 'echo $$ > pids; echo begun; sleep 300'].map(record) as [string, string];
+    server.waiting.push(second);
+    const task = startAnother(first, 30);
+    await spoke(second, 'begun');
+    const pids = pidsOf(second);
+    task.child.kill('SIGTERM');
+    expect(await task.ended).toBe(143);
+    expect([row(first).status, row(second).finish, row(second).closed]).toEqual(['completed', null, false]);
+    expect([pids.filter(isAlive), left()]).toEqual([[], []]);
+  });
+
+  it('that is killed in the second leaves what that one said to the next task of the machine', async () => {
+    const [first, second] = [GOOD, 'echo $$ > pids; echo begun; sleep 300'].map(record) as [string, string];
+    server.waiting.push(second);
+    const task = startAnother(first, 30);
+    await spoke(second, 'begun');
+    const pids = pidsOf(second);
+    task.child.kill('SIGKILL');
+    await task.ended;
+    expect(left()).toHaveLength(1);
+    expect(await start(record(GOOD)).ended).toBe(0);
+    expect([pids.filter(isAlive), left()]).toEqual([[], []]);
+    expect(row(second)).toMatchObject({ finish: null, closed: false });
+  });
+
+  it('whose server tells of a cancel in the second ends that one, and is given none', async () => {
+    const [first, second, third] = [GOOD, 'echo begun; sleep 300', GOOD].map(record) as [string, string, string];
+    server.waiting.push(second);
+    const task = startAnother(first, 30);
+    await spoke(second, 'begun');
+    server.waiting.push(third);
+    server.terminate(second);
+    // after a cancel none is given
+    expect(await task.ended).toBe(0);
+    expect([row(second).closed, row(third).starts]).toEqual([true, 0]);
+    server.waiting.pop();
+  });
+});
+
 describe('a task without its server', () => {
   it('goes on, and tells everything when the server is back', async () => {
     const id = record(

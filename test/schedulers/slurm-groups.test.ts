@@ -11,6 +11,7 @@ const NEEDS: SlurmNeeds = {
   accounts: false,
   memory: true,
   marginMinutes: 15,
+  reuseSeconds: 30,
   allowedOptions: ['constraint', 'exclusive', 'gres'],
   output: '/dev/null',
 };

@@ -48,6 +48,7 @@ it.each(HOSTILE)('gives our runner its order on stdin, and %j stays a text', (te
     packageDirectory: `/opt/${text}`,
     directory: `/work/${text}`,
     url: `http://a/${text}`,
+    reuseSeconds: 30,
   };
   for (const shell of ['sh', 'bash']) {
     const ran = run(shell, batchScript(program, tasks(3)), 1);
@@ -58,6 +59,7 @@ it.each(HOSTILE)('gives our runner its order on stdin, and %j stays a text', (te
       url: program.url,
       directory: program.directory,
       name: null,
+      reuseSeconds: 30,
     });
   }
   expect(existsSync(join(root, 'broken'))).toBe(false);
@@ -72,7 +74,11 @@ it('any url and directory arrive as they are', () => {
   fc.assert(
     fc.property(word, word, (url, directory) => {
       fc.pre(!isLone(url) && !isLone(directory));
-      const ran = run('sh', batchScript({ nodeCommand, packageDirectory: '/p', url, directory }, tasks(1)), 0);
+      const ran = run(
+        'sh',
+        batchScript({ nodeCommand, packageDirectory: '/p', url, directory, reuseSeconds: 0 }, tasks(1)),
+        0,
+      );
       expect(JSON.parse(ran.order)).toMatchObject({ url, directory });
     }),
     { numRuns: 60 },
@@ -81,7 +87,8 @@ it('any url and directory arrive as they are', () => {
 
 it('each index of a full array is its own dispatch, and an index that is not there starts nothing', () => {
   const nodeCommand = join(root, 'echo');
-  const script = batchScript({ nodeCommand, packageDirectory: '/p', url: 'u', directory: '/d' }, tasks(1000));
+  const program = { nodeCommand, packageDirectory: '/p', url: 'u', directory: '/d', reuseSeconds: 30 };
+  const script = batchScript(program, tasks(1000));
   expect(script.length).toBeLessThan(200_000);
   for (const index of [0, 9, 10, 99, 999]) {
     expect(JSON.parse(run('sh', script, index).order).dispatchId).toBe(index.toString(16).padStart(24, '0'));
@@ -90,7 +97,7 @@ it('each index of a full array is its own dispatch, and an index that is not the
 });
 
 it('is not made of an id or a token that a shell could read as more than a word', () => {
-  const program = { nodeCommand: 'n', packageDirectory: 'p', directory: 'd', url: 'u' };
+  const program = { nodeCommand: 'n', packageDirectory: 'p', directory: 'd', url: 'u', reuseSeconds: 30 };
   for (const word of ['a b', 'a;b', '$a', "a'", '', 'a\nb']) {
     expect(() => batchScript(program, [{ index: 0, dispatchId: word, token: 't' }])).toThrow('plain word');
     expect(() => batchScript(program, [{ index: 0, dispatchId: 'd', token: word }])).toThrow('plain word');

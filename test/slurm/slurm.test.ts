@@ -3,6 +3,7 @@ import { existsSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { until } from '../support/until.js';
+import { parentOf } from './processes.js';
 import { SlurmWorld, type TracedJob } from './world.js';
 
 const CPUS = 4;
@@ -73,6 +74,82 @@ it('a batch of 200 jobs ends with its failures told, and a retry of those comple
   // 200 jobs of one kind are one array, their retries another
   const submitted = new Set((await w.cluster.run('squeue', '-h', '-t', 'all', '-o', '%F')).trim().split('\n'));
   expect(submitted.size).toBe(2);
+  // tasks went on with others' jobs, whose own tasks were taken back
+  const { items } = await w.client.call('listItems', { batch_id: batchId as string, limit: 1000 });
+  const ids = await Promise.all(items.map((item) => w.slurmIdOf({ id: item.job_id, path: '' })));
+  expect(new Set(ids).size).toBeLessThan(100);
+  await until('nothing to be left', async () => (await w.cluster.run('squeue', '-h', '-o', '%i')).trim() === '');
+});
+
+describe('a task that has gone on with another job', () => {
+  /** Short ones before one that waits: a task that did one of those has it. All of one array. */
+  async function goneOn(): Promise<{ job: TracedJob; task: string; others: TracedJob[] }> {
+    const others = await Promise.all(Array.from({ length: CPUS }, () => w.newJob('plain')));
+    const jobs = [...others, w.newJob('wait')];
+    const { items } = await w.client.call('submitJobs', { jobs });
+    const traced = items.map(({ job_id: id }, at) => ({ id: id as string, path: jobs[at]?.params.parse() as string }));
+    const job = traced.at(-1) as TracedJob;
+    await w.waitFor(job, 'to run', ({ status }) => status === 'running');
+    await until('it to have begun', async () => w.beginnings().has(job.id));
+    const task = await slurmIdOf(job);
+    expect(task).not.toMatch(/_4$/);
+    return { job, task, others: traced.slice(0, -1) };
+  }
+
+  it(
+    'is cancelled in Slurm: that ends the job that it carries out now, and no other',
+    async () => {
+      const { job, task, others } = await goneOn();
+      await w.cluster.run('scancel', task);
+      expect(await w.ended(job)).toMatchObject({ status: 'terminated', terminated_code: 1 });
+      await allComplete(others);
+    },
+    3 * MINUTES,
+  );
+
+  it(
+    'ends that job when it is cancelled here, and a retry follows',
+    async () => {
+      const { job, others } = await goneOn();
+      await w.client.call('cancelJobs', { job_ids: [job.id] });
+      const { receipts } = await w.client.call('retryJobs', { job_ids: [job.id] });
+      w.letEnd(job);
+      await allComplete([{ id: receipts[0]?.retry_id as string, path: job.path }, ...others]);
+    },
+    3 * MINUTES,
+  );
+
+  it(
+    'is killed with it: Slurm tells the end of that job, which is not begun again',
+    async () => {
+      const { job, others } = await goneOn();
+      const pid = w.pidOf(job);
+      process.kill(parentOf(pid), 'SIGKILL');
+      process.kill(pid, 'SIGKILL');
+      const over = await w.ended(job);
+      expect(over).toMatchObject({ status: 'error', failure: { failure_class: 'platform' } });
+      expect(over.failure?.message).toMatch(/^the runner .*\(Slurm job \d+_\d+: FAILED/);
+      expect(over.dispatches).toHaveLength(1);
+      await allComplete(others);
+    },
+    3 * MINUTES,
+  );
+
+  it(
+    'is given the same one again by a server that was killed before it answered',
+    async () => {
+      const mark = join(w.root, 'died-giving');
+      await w.kill();
+      await w.start({ point: 'report.recorded-gone', mark });
+      const jobs = await w.submit('plain', 12);
+      await until('the server to die', async () => existsSync(mark));
+      await w.kill();
+      await w.start();
+      await allComplete(jobs);
+      expect(await Promise.all(jobs.map(countDispatches))).toEqual(jobs.map(() => 1));
+    },
+    4 * MINUTES,
+  );
 });
 
 it(

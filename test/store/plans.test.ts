@@ -37,8 +37,8 @@ const FILL = `
   ${quiet(10_001, 10_000 + WAITING, 'status', "'created'")}
   ${quiet(20_001, 20_000 + WAITING, 'status', "'queued'")}
   ${quiet(30_001, 30_000 + WAITING, 'status, finished_at, error_code, failure_class', "'error', now(), 1, 'app'")}
-  insert into dispatches (dispatch_id, job_id, dispatch_number, scheduler)
-  select job_id, job_id, 1, 'local'
+  insert into dispatches (dispatch_id, job_id, dispatch_number, scheduler, scheduler_name, submitted_at)
+  select job_id, job_id, 1, 'local', 'reprise-1/' || row_number() over (), now()
   from jobs
   where status = 'queued'`;
 
@@ -47,6 +47,8 @@ const idOf = (n: number) => n.toString(16).padStart(24, '0');
 const some = (from: number) => (count: number) => Array.from({ length: count }, (_, n) => idOf(from + 500 + n));
 const [created, queued, failed] = [some(10_000), some(20_000), some(30_000)] as const;
 const json = (ids: readonly string[], row: (id: string, n: number) => object) => JSON.stringify(ids.map(row));
+
+const TAKE_ONE = 'move_queued_dispatch';
 
 /** What each is told for so many jobs. */
 const CASES: Readonly<Record<string, (count: number) => readonly Param[]>> = {
@@ -59,6 +61,10 @@ const CASES: Readonly<Record<string, (count: number) => readonly Param[]>> = {
   queue_accepted_dispatches: (n) => [json(queued(n), (id) => ({ dispatch_id: id, scheduler_id: 'x' }))],
   close_open_dispatches: (n) => [json(queued(n), (id) => ({ dispatch_id: id, close_reason: 'finished' }))],
   lock_reported_dispatches: (n) => [queued(n)],
+  note_dispatch_reports: (n) => [
+    json(queued(n), (id) => ({ dispatch_id: id, started: true, lines: 0, late_lines: 0, close_reason: 'finished' })),
+  ],
+  [TAKE_ONE]: () => ['local', 'reprise-1/', [], 'reprise-1/0', 'x'],
   // thousands of others are newer
   select_jobs_page_of_states: (n) => [null, null, null, null, null, null, false, null, n, ['completed']],
   link_retries_if_head_retryable: (n) => [
@@ -110,13 +116,15 @@ describe.each(databases)('on $name', ({ open }) => {
   afterAll(() => db.close());
 
   it.each(
-    Object.keys(CASES).flatMap(
-      (name) =>
-        [
-          [name, 1],
-          [name, MANY],
-        ] as const,
-    ),
+    Object.keys(CASES)
+      .flatMap(
+        (name) =>
+          [
+            [name, 1],
+            [name, MANY],
+          ] as const,
+      )
+      .filter(([name, count]) => count === 1 || name !== TAKE_ONE),
   )('%s looks at what it is told of: %i', async (name, count) => {
     const declared = declaredStatements().find((one) => one.name === name);
     const explained = statement<{ 'QUERY PLAN': unknown }>(

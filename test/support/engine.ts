@@ -12,6 +12,7 @@ import { createEngine } from '../../src/engine/create-engine.js';
 import { createDispatcher } from '../../src/engine/dispatch.js';
 import type { Actor, RetryOptions, SubmitTarget } from '../../src/engine/engine.js';
 import { createLeases } from '../../src/engine/leases.js';
+import { createSpared } from '../../src/engine/next-dispatch.js';
 import { createWake } from '../../src/engine/wake.js';
 import { createReconciler } from '../../src/maintenance/reconciler.js';
 import {
@@ -157,6 +158,7 @@ export function openEngine(db: Db, parts: Partial<Context> = {}, scheduler = new
     },
     ids: createIdSource(Date.now, randomBytes),
     leases: createLeases(db),
+    spared: createSpared(() => {}),
     settings: DEFAULT_SETTINGS,
     wake: wake.wake,
     onEvents: (listener) => wake.on('events', listener),

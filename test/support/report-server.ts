@@ -43,6 +43,8 @@ export interface ReportServer {
   /** How many reports each call carried. */
   readonly calls: number[];
   tokenOf(dispatchId: string): string;
+  /** Dispatches that a runner is given when it asks for another. */
+  readonly waiting: string[];
   /** What the engine does on a cancel. */
   terminate(dispatchId: string): void;
   /** Carries reports out and breaks the connection before the answer. */
@@ -66,6 +68,7 @@ export async function openReportServer(): Promise<ReportServer> {
     held: Promise.resolve(),
     calls: [],
     tokenOf: (dispatchId) => `token-of-${dispatchId}`,
+    waiting: [],
     terminate(dispatchId) {
       const row = recorded.get(dispatchId);
       if (row !== undefined && !isTerminal(row)) row.status = 'terminated';
@@ -84,7 +87,7 @@ export async function openReportServer(): Promise<ReportServer> {
           if (request.url !== WORKER_REPORTS_PATH) return response.writeHead(404).end();
           const { reports } = JSON.parse(Buffer.concat(chunks).toString()) as WorkerReports;
           self.calls.push(reports.length);
-          const answers = reports.map((report) => carryOut(recorded, report));
+          const answers = reports.map((report) => carryOut(self, report));
           if (self.loseAnswers) return response.destroy();
           response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify({ answers }));
         });
@@ -115,14 +118,27 @@ async function sendFiles(server: ReportServer, request: IncomingMessage, respons
   }
 }
 
+/** As the engine gives it: one that waits, or what this run was given before. */
+function given(server: ReportServer, next: NonNullable<WorkerReport['next']>, isRepeated: boolean) {
+  const { host, run, only_given: onlyGiven } = next;
+  const before = [...server.recorded].find(([, row]) => row.run === run && !row.closed)?.[0];
+  const id = isRepeated || onlyGiven ? before : server.waiting.pop();
+  if (id === undefined) return {};
+  const token = server.tokenOf(id);
+  return { next: { dispatch_id: id, token, answer: carryOut(server, { token, start: { host, run } }) } };
+}
+
 const isTerminal = ({ status }: Recorded) => ['completed', 'error', 'terminated'].includes(status);
 
-function carryOut(recorded: Map<string, Recorded>, report: WorkerReport): WorkerAnswer {
-  const { token, start, logs, finish, gone } = report;
+function carryOut(server: ReportServer, report: WorkerReport): WorkerAnswer {
+  const { recorded } = server;
+  const { token, start, logs, finish, gone, next } = report;
   const row = recorded.get(token.replace(/^token-of-/, ''));
   if (row === undefined) {
     return { ok: false, error: { code: 'UNAUTHENTICATED', message: 'whose?' }, canceled: true, logs_received: 0 };
   }
+  const wasClosed = row.closed;
+  const wasOver = isTerminal(row);
   let ok = true;
   if (start !== undefined) {
     row.starts += 1;
@@ -157,5 +173,6 @@ function carryOut(recorded: Map<string, Recorded>, report: WorkerReport): Worker
     canceled: row.closed || isTerminal(row),
     logs_received: row.lines.length,
     ...(ok && start !== undefined && { job: row.job }),
+    ...(next !== undefined && (wasClosed || (row.closed && !wasOver)) && given(server, next, wasClosed)),
   };
 }

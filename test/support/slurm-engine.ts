@@ -47,11 +47,20 @@ export class SlurmEngine {
         accounts: true,
         memory: true,
         marginMinutes: 15,
+        reuseSeconds: 30,
         allowedOptions: ['constraint', 'qos'],
         output: '/dev/null',
         ...needs,
       },
-      task: () => ({ nodeCommand: this.#runner, packageDirectory: '/', directory: '/', url: 'http://nowhere' }),
+      task: () => {
+        return {
+          nodeCommand: this.#runner,
+          packageDirectory: '/',
+          directory: '/',
+          url: 'http://nowhere',
+          reuseSeconds: 30,
+        };
+      },
       requeue: false,
       log: () => {},
       now: () => this.now,

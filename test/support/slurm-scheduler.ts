@@ -39,10 +39,19 @@ async function openSlurm({ programs, close }: Parts): Promise<SchedulerHarness> 
         accounts: false,
         memory: true,
         marginMinutes: 15,
+        reuseSeconds: 30,
         allowedOptions: ['constraint'],
         output: join(directory, 'runner-%a.log'),
       },
-      task: () => ({ nodeCommand: process.execPath, packageDirectory: PACKAGE, directory, url: server.url }),
+      task: () => {
+        return {
+          nodeCommand: process.execPath,
+          packageDirectory: PACKAGE,
+          directory,
+          url: server.url,
+          reuseSeconds: 30,
+        };
+      },
       requeue: false,
       log: () => {},
     });
