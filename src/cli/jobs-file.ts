@@ -3,6 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { extname } from 'node:path';
 import { buffer } from 'node:stream/consumers';
 import { CsvError, parse } from 'csv-parse/sync';
+import { columnsProblem, otherSeparator } from '../client/columns.js';
 import { buildParams, exactJson, type ParamsSchema } from '../client/params.js';
 import { UsageError } from './output.js';
 import { counted } from './text.js';
@@ -119,19 +120,17 @@ function lineCounter(bytes: Uint8Array): (begin: number) => number {
   };
 }
 
+/** Nobody looks at what was read before it is submitted: another separator is asked about, not guessed. */
 function checkHeader(names: readonly string[]): void {
-  const empty = names.indexOf('');
-  if (empty >= 0) throw new UsageError(`column ${empty + 1} of the CSV has no name in the first row`);
-  const twice = names.find((name, column) => names.indexOf(name) !== column);
-  if (twice !== undefined) throw new UsageError(`the CSV has two columns named '${twice}'`);
-  const [only, ...others] = names;
-  const separator = /[;\t]/.exec(only ?? '')?.[0];
-  if (others.length === 0 && separator !== undefined) throw new UsageError(otherSeparator(only ?? '', separator));
-}
-
-function otherSeparator(name: string, separator: string): string {
+  const problem = columnsProblem(names);
+  if (problem !== null) throw new UsageError(problem);
+  const separator = otherSeparator(names);
+  if (separator === null) return;
+  const name = names.find((one) => one.includes(separator))?.replaceAll('\t', '\\t');
   const it = separator === '\t' ? 'a tab' : `'${separator}'`;
-  return `the CSV has one column named '${name.replaceAll('\t', '\\t')}': is the separator ${it}? columns are separated by commas`;
+  throw new UsageError(
+    `the CSV has ${names.length === 1 ? 'one column' : 'a column'} named '${name}': is the separator ${it}? columns are separated by commas`,
+  );
 }
 
 function judged<R extends { line: number }>(rows: readonly R[], read: (row: R) => string): Rows {

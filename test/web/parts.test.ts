@@ -57,6 +57,20 @@ describe('rows of a file', () => {
     ]);
   });
 
+  it('may be separated by tabs or semicolons, as spreadsheets paste and save them', () => {
+    const pasted = readSheet('name\treads, all\nx\t"a, ""b"""\n', 'csv');
+    expect(readRows(pasted, firstMapping(['name', 'reads, all'], null), null)).toEqual([
+      { line: 2, params: JSON.stringify({ name: 'x', 'reads, all': 'a, "b"' }), problem: null },
+    ]);
+    const saved = readSheet('name;n\nx;"1,5"\ny\n', 'csv');
+    expect(readRows(saved, { name: 'name', n: null }, null)).toEqual([
+      { line: 2, params: '{"name":"x"}', problem: null },
+      { line: 3, params: null, problem: '1 cell where the first row has 2' },
+    ]);
+    // one column is one column
+    expect(readSheet('name\nx;1\n', 'csv')).toMatchObject({ names: ['name'], rows: [{ cells: ['x;1'] }] });
+  });
+
   it('of JSON lines keep their text to the letter', () => {
     const sheet = readSheet('\ufeff{"b":1.0, "a":9007199254740993}\n\n{"a":\n[1]', 'jsonl');
     const rows = readRows(sheet, {}, null);
@@ -70,7 +84,8 @@ describe('rows of a file', () => {
     expect(guessFormat('a,b', 'x.jsonl')).toBe('jsonl');
     expect(guessFormat('{"a":1}', null)).toBe('jsonl');
     expect(guessFormat('name,reads\na,1', null)).toBe('csv');
-    expect(() => readSheet('a,a\n1,2', 'csv')).toThrow("two columns are named 'a'");
+    expect(() => readSheet('a,a\n1,2', 'csv')).toThrow("the CSV has two columns named 'a'");
+    expect(() => readSheet('a;;b\n1;2;3', 'csv')).toThrow('column 2 of the CSV has no name');
     expect(() => readSheet('a,"b\n1,2', 'csv')).toThrow('the CSV cannot be read');
   });
 });

@@ -1,5 +1,6 @@
 /** What was pasted or uploaded, as rows; and rows as the parameters of jobs. A bad row is told with its line. */
 import { type CsvError, parse } from 'csv-parse/browser/esm/sync';
+import { columnsProblem, otherSeparator } from '../../../src/client/columns.js';
 import { buildParams, exactJson } from '../../../src/client/params.js';
 
 export type Format = 'csv' | 'jsonl';
@@ -41,19 +42,27 @@ function readLines(text: string): Sheet {
   return { format: 'jsonl', rows: lines.filter((one) => one.text.replace(/^\ufeff/, '').trim() !== '') };
 }
 
+/** Spreadsheets paste with tabs, and many save with semicolons. What was read is shown before it is submitted. */
 function readCsv(text: string): Sheet {
-  const options = { bom: true, info: true, relaxColumnCount: true, skipEmptyLines: true } as const;
+  const head = readSeparated(text, ',', 1);
+  const { names, rows } = readSeparated(text, otherSeparator(head.names) ?? ',');
+  const problem = columnsProblem(names);
+  if (problem !== null) throw new Error(problem);
+  return { format: 'csv', names, rows };
+}
+
+function readSeparated(text: string, delimiter: string, to?: number): { names: string[]; rows: CsvRow[] } {
+  const base = { bom: true, info: true, relaxColumnCount: true, skipEmptyLines: true, delimiter } as const;
+  const options = to === undefined ? base : { ...base, to };
   try {
-    const records = parse(text, { ...options, recordDelimiter: ['\r\n', '\n', '\r'] }) as unknown as {
+    const read = parse(text, { ...options, recordDelimiter: ['\r\n', '\n', '\r'] }) as unknown as {
       record: string[];
       info: { lines: number };
     }[];
-    const [head, ...rest] = records;
+    const [head, ...rest] = read;
     const names = (head?.record ?? []).map((name) => name.trim());
-    checkNames(names);
     // the parser tells the line on which a record ends
-    const rows = rest.map(({ record, info }) => ({ line: info.lines - innerLines(record), cells: record }));
-    return { format: 'csv', names, rows };
+    return { names, rows: rest.map(({ record, info }) => ({ line: info.lines - innerLines(record), cells: record })) };
   } catch (error) {
     throw new Error(`the CSV cannot be read: ${(error as CsvError).message}`);
   }
@@ -61,13 +70,6 @@ function readCsv(text: string): Sheet {
 
 const innerLines = (record: readonly string[]): number =>
   record.reduce((sum, cell) => sum + (cell.match(/\r\n|\n|\r/g)?.length ?? 0), 0);
-
-function checkNames(names: readonly string[]): void {
-  const empty = names.indexOf('');
-  if (empty >= 0) throw new Error(`column ${empty + 1} has no name in the first row`);
-  const twice = names.find((name, column) => names.indexOf(name) !== column);
-  if (twice !== undefined) throw new Error(`two columns are named '${twice}'`);
-}
 
 export function parameterNames(schema: unknown): string[] {
   const { properties } = (schema ?? {}) as { properties?: object };
@@ -91,7 +93,9 @@ export function readRows(sheet: Sheet, mapping: Mapping, schema: unknown): Row[]
   return sheet.rows.map(({ line, cells }) =>
     judged(line, () => {
       if (cells.length !== sheet.names.length)
-        throw new Error(`${cells.length} cells where the first row has ${sheet.names.length}`);
+        throw new Error(
+          `${cells.length === 1 ? '1 cell' : `${cells.length} cells`} where the first row has ${sheet.names.length}`,
+        );
       const pairs = sheet.names.flatMap((name, column) => {
         const parameter = mapping[name] ?? null;
         const cell = cells[column] ?? '';
