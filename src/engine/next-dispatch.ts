@@ -5,7 +5,8 @@
  *
  * It is given in the transaction that records the end of the one before. So no end is on record while its dispatch is open, and
  * nobody who looks for such ends cancels the task for the last job while it carries out the next. A runner whose job was
- * cancelled is given nothing: the cancel may still be on its way to its task.
+ * cancelled is given nothing: the cancel may still be on its way to its task. Nor is one whose job failed: the node may be why,
+ * and would fail one after the other.
  *
  * Killed after the commit: the runner asks again and is given the same. Killed before a task is taken back: it begins, is
  * refused its start, and ends.

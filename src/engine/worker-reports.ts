@@ -354,7 +354,7 @@ async function giveNext(ctx: Context, tx: Queryable, items: readonly Reported[])
   const moved: Moved[] = [];
   for (const item of items) {
     const { parts, row, closed } = item;
-    const isOver = closed || (item.close === 'finished' && item.ended);
+    const isOver = closed || (item.close === 'finished' && item.ended && item.status === 'completed');
     if (parts.next === undefined || !row.own_runner || !isOver) continue;
     const scheduler = ctx.schedulers.get(row.scheduler);
     const given = await takeNext(tx, scheduler, { row, next: parts.next, isRepeated: closed });

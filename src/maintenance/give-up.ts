@@ -36,15 +36,19 @@ export interface Ends {
   readonly known?: ReadonlyMap<string, DispatchEnd>;
   /** For a job that had started and of whose end nothing is known. */
   readonly message?: string;
+  /** What its scheduler was asked for, by its id: one that has moved since is another process's, of which nothing was said. */
+  readonly names?: ReadonlyMap<string, string | null>;
 }
 
 /** Returns the rows that were closed. */
 export async function giveUpDispatches(
   tx: Queryable,
   dispatchIds: readonly string[],
-  { known = new Map(), message }: Ends,
+  { known = new Map(), message, names }: Ends,
 ): Promise<ReportedDispatchRow[]> {
-  const rows = (await lockDispatches(tx, dispatchIds)).filter((row) => row.closed_at === null);
+  const isMeant = (row: ReportedDispatchRow) =>
+    names === undefined || names.get(row.dispatch_id) === row.scheduler_name;
+  const rows = (await lockDispatches(tx, dispatchIds)).filter((row) => row.closed_at === null && isMeant(row));
   const lost = rows.filter((row) => !isTerminal(row.status));
   const countOf = await countLost(tx, unstartedWithEnd(lost, known));
   const of = (verdict: Verdict) =>

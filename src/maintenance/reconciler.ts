@@ -39,12 +39,12 @@ export interface Reconciler {
 }
 
 export function createReconciler(ctx: Context, underWay: ReadonlySet<string>): Reconciler {
-  const goneBefore = new Map([...ctx.schedulers.keys()].map((name) => [name, new Set<string>()]));
+  const goneBefore = new Map([...ctx.schedulers.keys()].map((name) => [name, new Map() as Sightings]));
   return {
     async runOnce() {
       const failures: unknown[] = [];
       for (const scheduler of ctx.schedulers.values()) {
-        const gone = goneBefore.get(scheduler.name) as Set<string>;
+        const gone = goneBefore.get(scheduler.name) as Sightings;
         await reconcileInTurn(ctx, scheduler, underWay, gone).catch((error: unknown) => failures.push(error));
       }
       await noteWhyJobsWait(ctx.db, [...ctx.schedulers.keys()]);
@@ -53,12 +53,15 @@ export function createReconciler(ctx: Context, underWay: ReadonlySet<string>): R
   };
 }
 
+/** What was gone at the last turn, and what it was called: one that has moved meanwhile was another process's. */
+type Sightings = Map<string, string | null>;
+
 /** Who was not let in has missed a turn: what it heard before is not "twice, a turn apart". */
 async function reconcileInTurn(
   ctx: Context,
   scheduler: Scheduler,
   underWay: ReadonlySet<string>,
-  goneBefore: Set<string>,
+  goneBefore: Sightings,
 ): Promise<void> {
   const turn = () => reconcile(ctx, scheduler, underWay, goneBefore);
   if (scheduler.host !== null) return turn();
@@ -69,7 +72,7 @@ async function reconcile(
   ctx: Context,
   scheduler: Scheduler,
   underWay: ReadonlySet<string>,
-  goneBefore: Set<string>,
+  goneBefore: Sightings,
 ): Promise<void> {
   const open = (await findOpenDispatches(ctx.db, scheduler.name, scheduler.host)).filter(
     (row) => !underWay.has(row.dispatch_id) && (row.submitted_at !== null || isOld(scheduler, row)),
@@ -79,12 +82,12 @@ async function reconcile(
   const stateOf = (row: OpenDispatchRow): DispatchState => states.get(row.dispatch_id) ?? plainState('pending');
   const alive = open.filter((row) => stateOf(row).state !== 'gone');
   const gone = open.filter((row) => stateOf(row).state === 'gone');
-  const believed = gone.filter((row) => goneBefore.has(row.dispatch_id));
+  const believed = gone.filter((row) => goneBefore.get(row.dispatch_id) === row.scheduler_name);
   for (const row of alive) goneBefore.delete(row.dispatch_id);
-  for (const row of gone) goneBefore.add(row.dispatch_id);
+  for (const row of gone) goneBefore.set(row.dispatch_id, row.scheduler_name);
 
   await adopt(ctx, scheduler, alive);
-  await noteSchedulerReasons(ctx.db, reasonsOf(alive, stateOf));
+  await noteSchedulerReasons(ctx.db, [...reasonsOf(alive, stateOf), ...gone.map(reasonOfGone)]);
   await cancelEnded(ctx, scheduler, alive);
   await closeGone(ctx, believed, stateOf);
   for (const row of believed) goneBefore.delete(row.dispatch_id);
@@ -124,6 +127,11 @@ function reasonsOf(alive: readonly OpenDispatchRow[], stateOf: StateOf) {
   });
 }
 
+/** Also so that nobody is given what an operator has just cancelled (engine/next-dispatch.ts). */
+const reasonOfGone = ({ job_id }: OpenDispatchRow) => {
+  return { job_id, wait_reason: 'its scheduler does not have it any more; it is asked once more' };
+};
+
 async function closeGone(ctx: Context, gone: readonly OpenDispatchRow[], stateOf: StateOf): Promise<void> {
   if (gone.length === 0) return;
   const known = new Map<string, DispatchEnd>();
@@ -131,8 +139,8 @@ async function closeGone(ctx: Context, gone: readonly OpenDispatchRow[], stateOf
     const state = stateOf(row);
     if (state.state === 'gone' && state.end !== null) known.set(row.dispatch_id, state.end);
   }
-  const ids = gone.map((row) => row.dispatch_id);
-  await ctx.db.transaction((tx) => giveUpDispatches(tx, ids, { known }));
+  const names = new Map(gone.map((row) => [row.dispatch_id, row.scheduler_name]));
+  await ctx.db.transaction((tx) => giveUpDispatches(tx, [...names.keys()], { known, names }));
   ctx.wake('dispatch');
   ctx.wake('events');
 }

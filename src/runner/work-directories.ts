@@ -1,7 +1,8 @@
 /** Working directories: fresh for each dispatch, removed for good jobs at once and for failed ones after some days. */
-import { mkdirSync, readdirSync, rmdirSync, rmSync, unlinkSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, readdirSync, rmdirSync, rmSync, unlinkSync, writeFileSync } from 'node:fs';
 import { readdir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import { removeReadOnly } from './checkout.js';
 
 export interface WorkDirectories {
   /** Makes it with `input.json`; the text is written exactly. Throws if it exists: a dispatch never runs twice. */
@@ -13,7 +14,13 @@ export interface WorkDirectories {
 }
 
 export function createWorkDirectories(root: string): WorkDirectories {
-  const removeTree = (name: string) => rm(join(root, name), { recursive: true, force: true }).catch(() => undefined);
+  const removeTree = async (name: string) => {
+    const place = join(root, name);
+    await rm(place, { recursive: true, force: true })
+      // an app has copied read-only directories of its checkout
+      .catch(() => removeReadOnly(place))
+      .catch(() => undefined);
+  };
   return {
     // at once: handing two small calls to a thread and back costs more than they do
     prepare(dispatchId, input) {
@@ -33,12 +40,28 @@ export function createWorkDirectories(root: string): WorkDirectories {
   };
 }
 
-/** Most are flat, and then it is done without what Node loads to remove trees. */
+/** Most are flat, and then it is done without what Node loads to remove trees. What cannot be removed stays for the sweep. */
 export function removeNow(directory: string): void {
   try {
     for (const name of readdirSync(directory)) unlinkSync(join(directory, name));
     rmdirSync(directory);
   } catch {
+    removeTreeNow(directory);
+  }
+}
+
+function removeTreeNow(directory: string): void {
+  try {
+    makeWritable(directory);
     rmSync(directory, { recursive: true, force: true });
+  } catch {
+    // somebody else's files, or a process that still writes there
+  }
+}
+
+function makeWritable(directory: string): void {
+  chmodSync(directory, 0o755);
+  for (const entry of readdirSync(directory, { withFileTypes: true })) {
+    if (entry.isDirectory()) makeWritable(join(directory, entry.name));
   }
 }

@@ -157,7 +157,10 @@ const queueAcceptedDispatches = statement<{ job_id: string }>(
     ) l
   ), submitted as (
     update dispatches d
-    set scheduler_id = l.scheduler_id, submitted_at = coalesce(d.submitted_at, now())
+    set
+      -- one that was adopted by another server meanwhile may have moved since
+      scheduler_id = case when d.submitted_at is null then l.scheduler_id else d.scheduler_id end,
+      submitted_at = coalesce(d.submitted_at, now())
     from locked l
     where d.dispatch_id = l.dispatch_id
     returning d.dispatch_id, d.job_id, d.scheduler_id, d.closed_at

@@ -18,8 +18,10 @@ class ArrayScheduler extends HandScheduler {
   goesOn(name: string) {
     return { names: name.replace(/\d+$/, ''), reasons: ['its turn'] };
   }
+  onPoll: (refs: readonly DispatchRef[]) => Promise<void> = async () => {};
   override async poll(refs: readonly DispatchRef[]) {
     this.polled.push(refs);
+    await this.onPoll(refs);
     return super.poll(refs);
   }
   override async cancel(refs: readonly DispatchRef[]) {
@@ -144,6 +146,7 @@ it('several in one call are given different ones', async () => {
   );
 });
 
+const clearReason = statement('test_clear_reason', 'update jobs set wait_reason = null where job_id = $1::text');
 const forgetSubmission = statement(
   'test_forget_submission',
   'update dispatches set submitted_at = null where dispatch_id = $1::text',
@@ -179,6 +182,54 @@ it('whose end was on record before its dispatch was closed is given none: somebo
   await say(mine.token, { finish: GOOD });
   expect(await over(mine.token, 'r2')).not.toHaveProperty('next');
   expect(await statusOf(h, other.jobId)).toBe('queued');
+});
+
+it('whose job failed is given none: its node may be why', async () => {
+  const [mine, other] = (await handOver(2)) as [Mine, Mine];
+  await begin(mine);
+  const failed = { ...GOOD, output: null, failure_class: 'app', error_message: 'command not found', exit_code: 127 };
+  const answer = await say(mine.token, { finish: failed, gone: true, next: { host: 'node1', run: 'r2' } });
+  expect([answer.status, answer.next]).toEqual(['error', undefined]);
+  expect(await statusOf(h, other.jobId)).toBe('queued');
+});
+
+it('is not given one that its scheduler had not any more when it was asked', async () => {
+  const [mine, vanished] = (await handOver(2)) as [Mine, Mine];
+  await begin(mine);
+  scheduler.gone.add(vanished.dispatchId);
+  await h.reconciler.runOnce();
+  expect(await over(mine.token, 'r2')).not.toHaveProperty('next');
+});
+
+it('keeps what it was given while the scheduler was asked about the task that this had before', async () => {
+  const [mine, other] = (await handOver(2)) as [Mine, Mine];
+  await begin(mine);
+  const forgotten = (refs: readonly DispatchRef[]) => {
+    const names = new Set(refs.map(({ name }) => name));
+    if (names.has(other.name)) scheduler.gone.add(other.dispatchId);
+    else scheduler.gone.delete(other.dispatchId);
+  };
+  const given: WorkerAnswer[] = [];
+  let turn = 0;
+  scheduler.onPoll = async (refs) => {
+    forgotten(refs);
+    turn += 1;
+    // seen as gone twice, by its old name: it moves after it was read the second time
+    if (turn === 2) await db.query(clearReason, [other.jobId]);
+    if (turn === 2) given.push(await over(mine.token, 'r2'));
+  };
+  await h.reconciler.runOnce();
+  await h.reconciler.runOnce();
+  expect(given[0]?.next?.dispatch_id).toBe(other.dispatchId);
+  expect(await dispatchOf(other.jobId)).toMatchObject({ closedAt: null, schedulerId: schedulerId(mine) });
+  await h.reconciler.runOnce();
+  expect(await statusOf(h, other.jobId)).toBe('running');
+  // and of the task that it has now, one look is not two
+  scheduler.onPoll = async () => void scheduler.gone.add(other.dispatchId);
+  await h.reconciler.runOnce();
+  expect(await statusOf(h, other.jobId)).toBe('running');
+  await h.reconciler.runOnce();
+  expect(await statusOf(h, other.jobId)).toBe('error');
 });
 
 it('that is lost with it ends its job: it was started', async () => {

@@ -1,8 +1,18 @@
 /** The task of a cluster's node: `dist/runner/task.cjs` as the scheduler there starts it, beside a server that records. */
-import { existsSync, mkdtempSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  copyFileSync,
+  cpSync,
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  writeFileSync,
+} from 'node:fs';
 import { hostname, tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { TASK_PROGRAM } from '../../src/contract/task.js';
 import { type BareMirror, makeBareMirror } from '../support/bare-mirror.js';
 import { type BreakableProxy, startBreakableProxy } from '../support/breakable-proxy.js';
 import { isAlive } from '../support/local-scheduler.js';
@@ -10,6 +20,8 @@ import { removeTree } from '../support/remove-tree.js';
 import { openReportServer, type Recorded, type ReportServer } from '../support/report-server.js';
 import { recordDispatch, startTask, type TaskProcess } from '../support/task-process.js';
 import { until } from '../support/until.js';
+
+const ROOT = resolve(import.meta.dirname, '../..');
 
 let mirror: BareMirror;
 let server: ReportServer;
@@ -146,23 +158,51 @@ describe('a task whose job was short', () => {
     tasks.push(task);
     return task;
   };
+  /** This project may lie where only root may look. */
+  const copyForAll = () => {
+    const place = join(directory, 'program');
+    for (const name of ['tar', 'chownr', 'minipass', 'minizlib', 'yallist', '@isaacs/fs-minipass']) {
+      cpSync(join(ROOT, 'node_modules', name), join(place, 'node_modules', name), { recursive: true });
+    }
+    copyFileSync(join(ROOT, TASK_PROGRAM), join(place, 'task.cjs'));
+    return join(place, 'task.cjs');
+  };
   const began = (id: string) => words(id).filter((word) => word === 'begun').length;
 
-  it('goes on with those that wait, a call each, whatever became of the one before, and leaves nothing', async () => {
-    const ids = [GOOD, `echo begun; ${GOOD}`, 'exit 3', `cat "$REPRISE_APP/hello.txt"; ${GOOD}`].map(record);
-    server.waiting.push(...ids.slice(1));
+  it('goes on with those that wait, a call each, until one fails, and leaves nothing', async () => {
+    const ids = [GOOD, `echo begun; ${GOOD}`, `cat "$REPRISE_APP/hello.txt"; ${GOOD}`, 'exit 3'].map(record);
+    const waiting = record(GOOD);
+    // the last is given first
+    server.waiting.push(waiting, ...ids.slice(1).toReversed());
     const before = server.calls.length;
     const task = startAnother(ids[0] as string, 30);
     expect(await task.ended).toBe(0);
     expect(ids.map((id) => [row(id).status, row(id).starts, row(id).closed])).toEqual([
       ['completed', 1, true],
       ['completed', 1, true],
-      ['error', 1, true],
       ['completed', 1, true],
+      ['error', 1, true],
     ]);
-    expect([words(ids[1] as string), words(ids[3] as string)]).toEqual([['begun'], ['hello']]);
-    expect(server.calls.length - before).toBe(1 + ids.length);
-    expect([left(), readdirSync(join(node(), 'work'))]).toEqual([[], [ids[2]]]);
+    expect([words(ids[1] as string), words(ids[2] as string)]).toEqual([['begun'], ['hello']]);
+    expect([server.calls.length - before, server.waiting.pop()]).toEqual([1 + ids.length, waiting]);
+    expect([left(), readdirSync(join(node(), 'work'))]).toEqual([[], [ids[3]]]);
+  });
+
+  it.runIf(process.getuid?.() === 0)('goes on after a job that left what only root could remove at once', async () => {
+    const [first, second] = [`mkdir -p d/e; touch d/e/f; chmod -R a-w d; ${GOOD}`, GOOD].map(record) as [
+      string,
+      string,
+    ];
+    server.waiting.push(second);
+    // root would not notice
+    const [program, nobody] = [copyForAll(), 65_534];
+    chmodSync(directory, 0o777);
+    const order = { url: network.url, dispatchId: first, token: server.tokenOf(first), directory, name: 'node7' };
+    const task = startTask({ ...order, reuseSeconds: 30 }, process.env, { program, uid: nobody });
+    tasks.push(task);
+    expect([await task.ended, task.said]).toEqual([0, '']);
+    expect([row(first).status, row(second).status]).toEqual(['completed', 'completed']);
+    expect([left(), readdirSync(join(node(), 'work'))]).toEqual([[], []]);
   });
 
   it('takes none after its time, and none if it is to take none', async () => {

@@ -173,6 +173,8 @@ function carryOut(server: ReportServer, report: WorkerReport): WorkerAnswer {
     canceled: row.closed || isTerminal(row),
     logs_received: row.lines.length,
     ...(ok && start !== undefined && { job: row.job }),
-    ...(next !== undefined && (wasClosed || (row.closed && !wasOver)) && given(server, next, wasClosed)),
+    ...(next !== undefined &&
+      (wasClosed || (row.closed && !wasOver && row.status === 'completed')) &&
+      given(server, next, wasClosed)),
   };
 }

@@ -1,5 +1,5 @@
 /** The program that a cluster's scheduler starts on a node, as a real process, with an order on its standard input. */
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, type SpawnOptions, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { resolve } from 'node:path';
 import { TASK_PROGRAM, type TaskOrder } from '../../src/contract/task.js';
@@ -17,8 +17,15 @@ export interface TaskProcess {
 
 const program = resolve(import.meta.dirname, '../..', TASK_PROGRAM);
 
-export function startTask(order: TaskOrder, env: NodeJS.ProcessEnv = process.env): TaskProcess {
-  const child = spawn(process.execPath, [program], { env, stdio: ['pipe', 'ignore', 'pipe'] });
+/** `as`: who, and which copy of the program that one may read. */
+export function startTask(
+  order: TaskOrder,
+  env: NodeJS.ProcessEnv = process.env,
+  as: { program?: string; uid?: number } = {},
+): TaskProcess {
+  const who = as.uid === undefined ? {} : { uid: as.uid, gid: as.uid };
+  const options: SpawnOptions = { env, stdio: ['pipe', 'ignore', 'pipe'], ...who };
+  const child = spawn(process.execPath, [as.program ?? program], options);
   let said = '';
   child.stderr?.on('data', (chunk: Buffer) => {
     said += chunk.toString();
