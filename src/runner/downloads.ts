@@ -76,10 +76,12 @@ async function downloadUntilThere(options: DownloadsOptions, commit: string, loc
 
 class Refused extends Error {}
 
-/** A disk that is full or read-only stays so; a server that is away comes back. */
+const LASTING = ['ENOSPC', 'EDQUOT', 'EROFS', 'EACCES', 'EPERM', 'ENAMETOOLONG', 'ERR_MODULE_NOT_FOUND'];
+
+/** A disk that is full or read-only stays so, a package that was copied in part too; a server that is away comes back. */
 function isPassing(error: unknown): boolean {
   const { code = '' } = error as NodeJS.ErrnoException;
-  return !(error instanceof Refused || ['ENOSPC', 'EDQUOT', 'EROFS', 'EACCES', 'EPERM', 'ENAMETOOLONG'].includes(code));
+  return !(error instanceof Refused || LASTING.includes(code));
 }
 
 async function download(options: DownloadsOptions, commit: string, lock: Beat | null): Promise<void> {

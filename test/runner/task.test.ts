@@ -110,6 +110,18 @@ describe('a task', () => {
     expect(row(id).starts).toBe(0);
   });
 
+  it('of a package that was copied without its modules ends its job with that reason', async () => {
+    const program = join(directory, 'task.cjs');
+    copyFileSync(join(ROOT, TASK_PROGRAM), program);
+    const id = record('true');
+    const order = { url: network.url, dispatchId: id, token: server.tokenOf(id), directory, name: 'node7' };
+    const task = startTask(order, process.env, { program });
+    tasks.push(task);
+    expect(await task.ended).toBe(0);
+    expect(row(id)).toMatchObject({ status: 'error', closed: true, finish: { failure_class: 'platform' } });
+    expect(row(id).finish?.error_message).toMatch(/^no checkout of commit .*Cannot find package 'tar'/);
+  });
+
   it('reports what its job used, and ends with 0 however the job ended', async () => {
     const work =
       'x=$(head -c 30000000 /dev/zero | tr "\\0" x); i=0; while [ $i -lt 100000 ]; do i=$((i+1)); done; exit 3';
