@@ -9,7 +9,8 @@
  * and would fail one after the other.
  *
  * Killed after the commit: the runner asks again and is given the same. Killed before a task is taken back: it begins, is
- * refused its start, and ends.
+ * refused its start, and ends. A runner that is killed before it asks again leaves a started job, whose end the scheduler tells
+ * as that of the task.
  */
 import type { WorkerReport } from '../contract/worker.js';
 import type { DispatchRef, Scheduler } from '../schedulers/scheduler.js';

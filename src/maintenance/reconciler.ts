@@ -39,12 +39,12 @@ export interface Reconciler {
 }
 
 export function createReconciler(ctx: Context, underWay: ReadonlySet<string>): Reconciler {
-  const goneBefore = new Map([...ctx.schedulers.keys()].map((name) => [name, new Map() as Sightings]));
+  const goneBefore = new Map([...ctx.schedulers.keys()].map((name) => [name, new Map() as GoneBefore]));
   return {
     async runOnce() {
       const failures: unknown[] = [];
       for (const scheduler of ctx.schedulers.values()) {
-        const gone = goneBefore.get(scheduler.name) as Sightings;
+        const gone = goneBefore.get(scheduler.name) as GoneBefore;
         await reconcileInTurn(ctx, scheduler, underWay, gone).catch((error: unknown) => failures.push(error));
       }
       await noteWhyJobsWait(ctx.db, [...ctx.schedulers.keys()]);
@@ -54,14 +54,14 @@ export function createReconciler(ctx: Context, underWay: ReadonlySet<string>): R
 }
 
 /** What was gone at the last turn, and what it was called: one that has moved meanwhile was another process's. */
-type Sightings = Map<string, string | null>;
+type GoneBefore = Map<string, string | null>;
 
 /** Who was not let in has missed a turn: what it heard before is not "twice, a turn apart". */
 async function reconcileInTurn(
   ctx: Context,
   scheduler: Scheduler,
   underWay: ReadonlySet<string>,
-  goneBefore: Sightings,
+  goneBefore: GoneBefore,
 ): Promise<void> {
   const turn = () => reconcile(ctx, scheduler, underWay, goneBefore);
   if (scheduler.host !== null) return turn();
@@ -72,7 +72,7 @@ async function reconcile(
   ctx: Context,
   scheduler: Scheduler,
   underWay: ReadonlySet<string>,
-  goneBefore: Sightings,
+  goneBefore: GoneBefore,
 ): Promise<void> {
   const open = (await findOpenDispatches(ctx.db, scheduler.name, scheduler.host)).filter(
     (row) => !underWay.has(row.dispatch_id) && (row.submitted_at !== null || isOld(scheduler, row)),

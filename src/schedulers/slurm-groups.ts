@@ -12,7 +12,9 @@ export interface TaskName {
 
 const NAME = /^(reprise-[0-9a-f]{24})\/(\d{1,9})$/;
 
-export const taskKey = ({ array, index }: { array: string; index: number | '' }) => `${array}/${index}`;
+/** What the names of all tasks of an array begin with. */
+export const keysOf = (array: string) => `${array}/`;
+export const taskKey = ({ array, index }: TaskName) => `${keysOf(array)}${index}`;
 
 export function parseTaskName(name: string | null): TaskName | null {
   const [, array, index] = NAME.exec(name ?? '') ?? [];

@@ -59,11 +59,11 @@ export function dispatchStateOf(task: SlurmTask, requeue: boolean): DispatchStat
   return { state: 'pending', reason: waitReason(task) };
 }
 
-const told = (reason: string) => `Slurm: ${reason}`;
+const asReason = (word: string) => `Slurm: ${word}`;
 
 function waitReason({ reason, state }: SlurmTask): string | null {
-  if (reason === '' || reason === 'None') return state === 'PENDING' ? null : told(state);
-  return told(reason);
+  if (reason === '' || reason === 'None') return state === 'PENDING' ? null : asReason(state);
+  return asReason(reason);
 }
 
 /** Nobody wants it to wait: there is no room for one more at once, but there is in the place of another (squeue(1), 22.05). */
@@ -81,12 +81,12 @@ export const TURN_REASONS = [
   'QOSGrpJobsLimit',
   'QOSGrpCpuLimit',
   'QOSGrpMemLimit',
-].map(told);
+].map(asReason);
 
 function endOf(task: SlurmTask, requeue: boolean): DispatchEnd {
-  const words = toldOf(task);
+  const told = toldOf(task);
   if (task.state === 'CANCELLED') {
-    const message = `the job was cancelled in Slurm, not here (${words})`;
+    const message = `the job was cancelled in Slurm, not here (${told})`;
     return { status: 'terminated', failureClass: 'user', message, ...exitOf(task) };
   }
   const [failureClass, what] = ENDS[task.state] as readonly [FailureClass, string];
@@ -94,7 +94,7 @@ function endOf(task: SlurmTask, requeue: boolean): DispatchEnd {
   return {
     status: 'error',
     failureClass,
-    message: `${sentence} (${words})`,
+    message: `${sentence} (${told})`,
     ...exitOf(task),
     ...(requeue && REQUEUED_BY_SLURM.includes(task.state) && { again: true }),
   };

@@ -19,6 +19,7 @@ import { askReign, type Cluster, describeCluster, NO_REIGN, whyDown } from './sl
 import { complaint, type RunSlurm, type SlurmPrograms, slurmCommands } from './slurm-commands.js';
 import {
   groupByArray,
+  keysOf,
   type NamedSubmission,
   parseTaskName,
   planNames,
@@ -175,7 +176,7 @@ class SlurmScheduler implements Scheduler {
   /** Jobs of one array agree in everything that Slurm was asked for. */
   goesOn(name: string): GoesOn | null {
     const parsed = parseTaskName(name);
-    return parsed === null ? null : { names: taskKey({ array: parsed.array, index: '' }), reasons: TURN_REASONS };
+    return parsed === null ? null : { names: keysOf(parsed.array), reasons: TURN_REASONS };
   }
 
   /** Slurm does not call; the dispatcher looks by itself. */

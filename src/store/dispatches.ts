@@ -460,6 +460,7 @@ const moveQueuedDispatch = statement<TakenDispatchRow>(
   'move_queued_dispatch',
   `
   with free as (
+    -- every index comes before '~'
     select d.*
     from (
       select d.dispatch_id, d.job_id, d.scheduler_name, d.scheduler_id
