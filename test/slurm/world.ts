@@ -44,7 +44,9 @@ echo '"done"' > output.json`;
 /** As Node on a node: it begins only when nobody holds the node back. */
 const NODE = `
 [ -e "$HELD/environment" ] || env > "$HELD/environment"
-while [ -e "$HELD/$SLURMD_NODENAME" ]; do : > "$HELD/$SLURMD_NODENAME.waits"; sleep 0.2; done
+held="$HELD/$SLURMD_NODENAME"
+[ ! -e "$held" ] || { echo $$ > "$held.new" && mv "$held.new" "$held.waits"; }
+while [ -e "$held" ]; do sleep 0.2; done
 exec '${process.execPath}' "$@"`;
 
 /** `escape`: eats where our runner does not limit it. */
@@ -134,6 +136,10 @@ export class SlurmWorld {
   /** Something on it waits, or did. */
   isHeld(node: string): boolean {
     return existsSync(join(this.#held, `${node}.waits`));
+  }
+  /** Of what waits on it. */
+  heldPid(node: string): number {
+    return Number(readFileSync(join(this.#held, `${node}.waits`), 'utf8'));
   }
   letGo(node: string): void {
     rmSync(join(this.#held, node));
