@@ -8,7 +8,8 @@
  * | by the same start of slurmctld, less than MinJobAge ago   | cancelled |
  * | any other                                                 | forgotten |
  *
- * A server that was started anew has seen nothing: what it does not find is forgotten, and its job waits again.
+ * A slurmctld is told by its start, asked before the look for what is seen and after it for what is missed: it may be killed in
+ * between. A server that was started anew has seen nothing: what it does not find is forgotten, and its job waits again.
  */
 import type { SlurmTasks } from './slurm-squeue.js';
 

@@ -132,6 +132,7 @@ class SlurmScheduler implements Scheduler {
   }
 
   async find(refs: readonly DispatchRef[]): Promise<Map<string, string>> {
+    await this.#mustBeUp();
     const tasks = await this.#look(refs);
     return new Map(
       refs.flatMap((ref) => {
@@ -144,21 +145,26 @@ class SlurmScheduler implements Scheduler {
   }
 
   async poll(refs: readonly DispatchRef[]): Promise<Map<string, DispatchState>> {
+    if (refs.length === 0) return new Map();
+    await this.#mustBeUp();
+    // a slurmctld may be killed at any of these lines: what is seen was seen by the one before the look or its successor, what
+    // is missed was missed by the one after it or its predecessor
+    const before = await askReign(this.#run);
     const tasks = await this.#look(refs);
-    // after the look: one that was started in between is not the one that was seen
-    const reign = refs.length === 0 ? NO_REIGN : await askReign(this.#run);
-    this.#sightings.look(namesOf(refs).map(taskKey), tasks, reign);
+    this.#sightings.look(namesOf(refs).map(taskKey), tasks, before);
     const purged = refs.filter((ref) => taskOf(ref, tasks) === undefined);
+    const after = purged.length === 0 ? NO_REIGN : await askReign(this.#run);
     const older = await this.#lookBack(purged);
     return new Map(
       refs.map((ref) => {
-        const task = taskOf(ref, tasks) ?? taskOf(ref, older) ?? this.#cancelled(ref, reign);
+        const task = taskOf(ref, tasks) ?? taskOf(ref, older) ?? this.#cancelled(ref, after);
         return [ref.dispatchId, task === undefined ? plainState('gone') : dispatchStateOf(task, this.options.requeue)];
       }),
     );
   }
 
   async cancel(refs: readonly DispatchRef[]): Promise<void> {
+    await this.#mustBeUp();
     const tasks = await this.#look(refs);
     const indices = new Map<string, number[]>();
     for (const ref of refs) {
@@ -230,10 +236,13 @@ class SlurmScheduler implements Scheduler {
     else this.#pressure.refused(refused[0]?.reason ?? 'Slurm takes nothing', refused.length);
   }
 
-  /** Throws if it can not be asked; told by a ping, because squeue itself would wait for a connection. */
-  async #look(refs: readonly DispatchRef[]): Promise<SlurmTasks> {
+  /** Throws if it can not be asked; told by a ping, because everything else would wait for a connection. */
+  async #mustBeUp(): Promise<void> {
     const down = await whyDown(this.#run);
     if (down !== null) throw new Error(down);
+  }
+
+  async #look(refs: readonly DispatchRef[]): Promise<SlurmTasks> {
     const names = namesOf(refs);
     return names.length === 0 ? new Map() : askSqueue(this.#run, names);
   }

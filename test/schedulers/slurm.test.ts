@@ -252,6 +252,30 @@ describe('a job that Slurm has purged', () => {
   });
 });
 
+describe('a waiting job that slurmctld forgot when it was killed', () => {
+  // of the programs with which it is looked for, two rounds
+  it.each([1, 2, 3, 4, 5, 6])('after program %i waits again: nobody cancelled it', async (last) => {
+    w = await SlurmEngine.open(db);
+    w.fake.held = true;
+    const ids = await w.submit(2);
+    await w.dispatch();
+    let ran = 0;
+    w.fake.answered = () => {
+      ran += 1;
+      if (ran !== last) return;
+      w.fake.forget();
+      w.fake.bootTime = '2030-01-02T00:00:00';
+    };
+    await w.reconcile();
+    await w.reconcile();
+    expect(ran).toBeGreaterThan(last);
+    expect(await w.statuses(ids)).toEqual({ created: 2 });
+    w.fake.release();
+    await w.completeAll(ids);
+    await eachBeganOnce(ids);
+  });
+});
+
 describe('what Slurm will never take', () => {
   const PARTITION = 'Batch job submission failed: Invalid partition name specified';
   const ACCOUNT = 'Batch job submission failed: Invalid account or account/partition combination specified';

@@ -192,15 +192,16 @@ export class SlurmWorld {
     return this.client.call('getJob', { job_id: id });
   }
 
+  /** Says how the job is when it gives up. */
   async waitFor(job: TracedJob, what: string, isSo: (job: Job) => boolean, seconds = 120): Promise<Job> {
-    return until(
-      `job ${job.id} ${what}`,
-      async () => {
-        const now = await this.jobOf(job);
-        return isSo(now) && now;
-      },
-      seconds,
-    );
+    let last: Job | undefined;
+    const look = async () => {
+      last = await this.jobOf(job);
+      return isSo(last) && last;
+    };
+    return until(`job ${job.id} ${what}`, look, seconds).catch((error: Error) => {
+      throw new Error(`${error.message}; it is ${JSON.stringify(last)}`, { cause: error });
+    });
   }
 
   async ended(job: TracedJob, seconds?: number): Promise<Job> {

@@ -58,6 +58,8 @@ export class FakeSlurm {
   launches = true;
   accounting = false;
   bootTime = '2030-01-01T00:00:00';
+  /** Called when a program's answer is on its way. */
+  answered: (program: string) => void = () => {};
   #next = 1;
   readonly #root = mkdtempSync(join(tmpdir(), 'reprise-fake-slurm-'));
   readonly #server = createServer({ allowHalfOpen: true });
@@ -76,7 +78,7 @@ export class FakeSlurm {
       connection.on('data', (chunk) => {
         text += chunk;
       });
-      connection.on('end', () => connection.end(JSON.stringify(this.#answer(JSON.parse(text) as Call))));
+      connection.on('end', () => connection.end(JSON.stringify(this.#hear(JSON.parse(text) as Call))));
     });
   }
 
@@ -113,8 +115,14 @@ export class FakeSlurm {
     this.#begin();
   }
 
-  #answer(call: Call): Answer {
+  #hear(call: Call): Answer {
     this.calls.push(call);
+    const answer = this.#answer(call);
+    this.answered(call.program);
+    return answer;
+  }
+
+  #answer(call: Call): Answer {
     if (call.program === 'scontrol' && call.args[0] === 'ping') {
       return this.down
         ? { stdout: 'Slurmctld(primary) at x is DOWN\n', code: 1 }
