@@ -23,7 +23,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   metrics: ['contract'],
   config: ['contract'],
 };
-const LEAVES = ['log', 'metrics', 'faults'];
+const LEAVES = ['log', 'metrics', 'faults', 'program'];
 /** Only these see everything, and only they are seen through: the composition root and what starts it. */
 const ROOTS = ['server.ts', 'connect.ts', 'offline.ts', 'index.ts'];
 /** The only commands that are not clients. */

@@ -4,6 +4,7 @@
  */
 import { spawn } from 'node:child_process';
 import { PassThrough, type Readable } from 'node:stream';
+import { killGroup, MOST_STDERR, runProgram } from '../program.js';
 
 export interface GitOptions {
   /** What git may open: `none` for reading our own mirrors. */
@@ -40,8 +41,6 @@ export class GitFailure extends Error {
 
 const SECOND = 1000;
 const MEGABYTE = 1024 * 1024;
-/** Of standard error we keep the end. */
-const MOST_STDERR = 64 * 1024;
 
 /** What of our environment git and ssh need: where programs, keys, proxies and certificates are. */
 const INHERITED = [
@@ -74,50 +73,19 @@ const SETTINGS = [
 ].flatMap((setting) => ['-c', setting]);
 
 /** Standard output of `git …args`; throws GitFailure. */
-export function runGit(args: readonly string[], options: GitOptions = {}): Promise<string> {
-  return new Promise((resolve, reject) => {
-    const child = spawnGit(args, options.transport ?? 'none');
-    const { maxBytes = 64 * MEGABYTE, timeoutMs = 60 * SECOND } = options;
-    const output: Buffer[] = [];
-    let size = 0;
-    let complaint = '';
-    let ours: GitFailure | null = null;
-    const end = (failure: GitFailure) => {
-      ours ??= failure;
-      killGroup(child.pid);
-    };
-    const timer = setTimeout(
-      () => end(new GitFailure('timeout', `it took longer than ${timeoutMs / SECOND} s`)),
-      timeoutMs,
-    );
-    child.stdout.on('data', (chunk: Buffer) => {
-      size += chunk.length;
-      if (size > maxBytes) end(new GitFailure('too-much', `it answered more than ${maxBytes} bytes`));
-      else output.push(chunk);
-    });
-    child.stderr.on('data', (chunk: Buffer) => {
-      complaint = (complaint + chunk.toString('utf8')).slice(-MOST_STDERR);
-    });
-    child.on('error', (error) => end(new GitFailure('not-started', error.message)));
-    child.on('close', (code) => {
-      clearTimeout(timer);
-      if (ours !== null) reject(ours);
-      else if (code === 0) resolve(Buffer.concat(output).toString('utf8'));
-      else reject(new GitFailure('exit', complaint));
-    });
-    // git may end before it has read everything
-    child.stdin.on('error', () => {});
-    child.stdin.end(options.input ?? '');
-  });
+export async function runGit(args: readonly string[], options: GitOptions = {}): Promise<string> {
+  const { transport = 'none', maxBytes = 64 * MEGABYTE, timeoutMs = 60 * SECOND, input = '' } = options;
+  const env = environment(transport);
+  const ran = await runProgram('git', [...SETTINGS, ...args], { env, timeoutMs, maxBytes, input });
+  if (ran.how === 'late') throw tookTooLong(timeoutMs);
+  if (ran.how === 'too-much') throw new GitFailure('too-much', `it answered more than ${maxBytes} bytes`);
+  if (ran.how === 'missing') throw new GitFailure('not-started', ran.stderr);
+  if (ran.code !== 0) throw new GitFailure('exit', ran.stderr);
+  return ran.stdout;
 }
 
-function spawnGit(args: readonly string[], transport: NonNullable<GitOptions['transport']>) {
-  return spawn('git', [...SETTINGS, ...args], {
-    // its own group, so that a transport that hangs ends with it
-    detached: true,
-    env: environment(transport),
-    stdio: ['pipe', 'pipe', 'pipe'],
-  });
+function tookTooLong(timeoutMs: number): GitFailure {
+  return new GitFailure('timeout', `it took longer than ${timeoutMs / SECOND} s`);
 }
 
 /**
@@ -125,13 +93,10 @@ function spawnGit(args: readonly string[], transport: NonNullable<GitOptions['tr
  * GitFailure. Whoever destroys it ends git.
  */
 export function streamGit(args: readonly string[], timeoutMs = 30 * 60 * SECOND): Readable {
-  const child = spawnGit(args, 'none');
+  const child = spawn('git', [...SETTINGS, ...args], { detached: true, env: environment('none') });
   const output = new PassThrough();
   const fail = (failure: GitFailure) => output.destroy(failure);
-  const timer = setTimeout(
-    () => fail(new GitFailure('timeout', `it took longer than ${timeoutMs / SECOND} s`)),
-    timeoutMs,
-  );
+  const timer = setTimeout(() => fail(tookTooLong(timeoutMs)), timeoutMs);
   let complaint = '';
   child.stderr.on('data', (chunk: Buffer) => {
     complaint = (complaint + chunk.toString('utf8')).slice(-MOST_STDERR);
@@ -148,15 +113,6 @@ export function streamGit(args: readonly string[], timeoutMs = 30 * 60 * SECOND)
   });
   child.stdin.end();
   return output;
-}
-
-function killGroup(pid: number | undefined): void {
-  if (pid === undefined) return;
-  try {
-    process.kill(-pid, 'SIGKILL');
-  } catch {
-    // it has ended by itself
-  }
 }
 
 function environment(transport: NonNullable<GitOptions['transport']>): NodeJS.ProcessEnv {

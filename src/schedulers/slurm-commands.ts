@@ -1,24 +1,10 @@
-/**
- * Slurm's own programs, run without a shell, each with a time after which it is killed. What is killed has an unknown
- * outcome: the daemon may have heard.
- */
-import { execFile } from 'node:child_process';
+/** Slurm's own programs, each with a time after which it is killed: then its outcome is unknown, the daemon may have heard. */
 import { join } from 'node:path';
+import { type ProgramOptions, type ProgramRan, runProgram } from '../program.js';
 
-export interface Ran {
-  /** Null: it was killed, or could not be run. */
-  readonly code: number | null;
-  readonly stdout: string;
-  readonly stderr: string;
-  readonly how: 'ended' | 'late' | 'stopped' | 'missing';
-}
+export type Ran = ProgramRan;
 
-export interface RunOptions {
-  readonly input?: string;
-  readonly timeoutMs: number;
-  /** It is killed when it complains so: it would only wait and try again. */
-  readonly stopAt?: RegExp;
-}
+export type RunOptions = Pick<ProgramOptions, 'input' | 'timeoutMs' | 'stopAt'>;
 
 export type RunSlurm = (program: string, args: readonly string[], options: RunOptions) => Promise<Ran>;
 
@@ -34,32 +20,10 @@ export interface SlurmPrograms {
 
 export function slurmCommands({ binDirectory, configFile }: SlurmPrograms): RunSlurm {
   const env = environment(configFile);
-  return (program, args, { input = '', timeoutMs, stopAt }) =>
-    new Promise((done) => {
-      let stopped = false;
-      const path = binDirectory === null ? program : join(binDirectory, program);
-      const options = { env, timeout: timeoutMs, killSignal: 'SIGKILL', maxBuffer: LONGEST_OUTPUT } as const;
-      const child = execFile(path, [...args], options, (error, stdout, stderr) => {
-        const how = howItEnded(error, stopped);
-        done({ code: how === 'ended' ? (child.exitCode ?? 0) : null, stdout, stderr, how });
-      });
-      child.stderr?.on('data', (chunk: string) => {
-        if (stopped || stopAt?.test(chunk) !== true) return;
-        stopped = true;
-        child.kill('SIGKILL');
-      });
-      // it may have ended without reading
-      child.stdin?.on('error', () => {});
-      child.stdin?.end(input);
-    });
-}
-
-function howItEnded(error: Error | null, stopped: boolean): Ran['how'] {
-  if (stopped) return 'stopped';
-  if (error === null) return 'ended';
-  const { code, killed } = error as { code?: unknown; killed?: boolean };
-  if (typeof code === 'number') return 'ended';
-  return killed !== true && typeof code === 'string' ? 'missing' : 'late';
+  return (program, args, options) => {
+    const path = binDirectory === null ? program : join(binDirectory, program);
+    return runProgram(path, args, { ...options, env, maxBytes: LONGEST_OUTPUT });
+  };
 }
 
 /** Nothing of the server's own, and none of the variables (SBATCH_…, SQUEUE_…) that change what the programs mean. */
@@ -81,5 +45,6 @@ export function complaint({ stderr, how }: Ran): string {
   const lines = stderr.split('\n').map((line) => line.replace(/^\w+: (error|fatal): /, '').trim());
   const said = lines.filter((line) => line !== '').join('; ');
   if (how === 'late') return said === '' ? 'it gave no answer in time' : `it gave no answer in time: ${said}`;
+  if (how === 'killed') return said === '' ? 'it was killed' : `it was killed: ${said}`;
   return said === '' ? 'it gave no reason' : said;
 }

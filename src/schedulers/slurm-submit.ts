@@ -7,7 +7,7 @@
  * | no connection                                         | full     | nothing was sent                                  |
  * | queue full, limit of a QOS or an account              | full     | it will pass                                      |
  * | no such partition, account, feature … , no such node  | rejected | it will never pass                                |
- * | no answer, an answer that was cut, killed by us       | unknown  | the job may exist: it is looked up by its name    |
+ * | no answer, an answer that was cut, killed             | unknown  | the job may exist: it is looked up by its name    |
  * | anything else                                         | full     | Slurm refused it; nobody is failed for a sentence |
  */
 import { complaint, type Ran, type RunSlurm } from './slurm-commands.js';
@@ -50,6 +50,6 @@ export function outcomeOf(ran: Ran): Submitted {
   if (arrayJobId !== undefined) return { outcome: 'accepted', arrayJobId };
   const reason = `Slurm: ${complaint(ran)}`;
   if (ran.how === 'missing' || ran.how === 'stopped') return { outcome: 'full', reason };
-  if (ran.how === 'late' || ran.code === 0 || UNSURE.test(ran.stderr)) return { outcome: 'unknown', reason };
+  if (ran.how !== 'ended' || ran.code === 0 || UNSURE.test(ran.stderr)) return { outcome: 'unknown', reason };
   return { outcome: NEVER.test(ran.stderr) ? 'rejected' : 'full', reason };
 }
