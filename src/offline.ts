@@ -9,7 +9,7 @@ import { findMissingMigration, migrate } from './store/migrate.js';
 import { openPostgresDb } from './store/postgres.js';
 
 export { examineFor } from './maintenance/doctor.js';
-export { exportRecord, importRecord } from './maintenance/transfer.js';
+export { checkExport, exportRecord, importRecord } from './maintenance/transfer.js';
 export type { Db };
 
 const MIGRATIONS = fileURLToPath(new URL('../migrations', import.meta.url));

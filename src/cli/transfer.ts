@@ -80,7 +80,8 @@ export function checkDirectory(directory: string): void {
 
 async function importFrom(file: string, o: TransferOptions): Promise<void> {
   if (!existsSync(file)) throw new RepriseError('NOT_FOUND', `there is no file ${file}`);
-  const { importRecord, openOrMakeRecord } = await import('../offline.js');
+  const { checkExport, importRecord, openOrMakeRecord } = await import('../offline.js');
+  await checkExport(file);
   const db = await openOrMakeRecord(placeOf(o));
   await carryOut(db, o, `from ${file}`, (into, onProgress) => importRecord(into, file, onProgress));
 }

@@ -78,6 +78,15 @@ async function syncFile(file: string): Promise<void> {
   await handle.sync().finally(() => handle.close());
 }
 
+/** Before a record is made for it. Throws INVALID_INPUT if it is no export, whole or not. */
+export async function checkExport(file: string): Promise<void> {
+  for await (const line of linesOf(file)) {
+    headOf(line, file);
+    return;
+  }
+  headOf('', file);
+}
+
 /** Throws CONFLICT if the record is not empty or of another schema, INVALID_INPUT if the file is not a whole export. */
 export async function importRecord(db: Db, file: string, onProgress: (rows: number) => void): Promise<Counts> {
   if (!(await isEmpty(db))) {
@@ -134,10 +143,14 @@ function begun(line: string, file: string): Importing {
   return { table, lines: [] };
 }
 
-function checkHead(line: string, file: string, schema: string): void {
+function headOf(line: string, file: string): { readonly schema?: string } {
   const head = parsed(line) as { reprise_export?: number; schema?: string } | null;
   if (head?.reprise_export !== FORMAT) throw damaged(file, 'it does not begin as an export does');
-  if (head.schema === schema) return;
+  return head;
+}
+
+function checkHead(line: string, file: string, schema: string): void {
+  if (headOf(line, file).schema === schema) return;
   throw new RepriseError('CONFLICT', `${file} was written by another release; export and import with the same one`);
 }
 

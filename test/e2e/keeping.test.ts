@@ -1,5 +1,5 @@
 /** `reprise doctor`, `export` and `import` as an operator uses them: with a server, without one, and into a new place. */
-import { rmSync } from 'node:fs';
+import { existsSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { JobDetail } from '../../src/contract/schemas.js';
@@ -75,6 +75,18 @@ describe('the record of a server', () => {
     expect(stderr).toContain('there is no record in');
     const empty = await postgres.createDatabase();
     expect((await cli.run(['doctor', '--database-url', empty])).stderr).toContain('there is no record in');
+  });
+
+  it('is not made for a file that is no export', async () => {
+    const place = join(cli.dataDir, 'not-made');
+    for (const [name, text] of Object.entries({ empty: '', text: 'hello\n', line: 'hello' })) {
+      const path = join(cli.dataDir, name);
+      writeFileSync(path, text);
+      const { status, stderr } = await cli.run(['import', path, '--data-dir', place]);
+      expect(status).toBe(1);
+      expect(stderr).toContain(`${path} is not a whole export: it does not begin as an export does (INVALID_INPUT)`);
+    }
+    expect(existsSync(place)).toBe(false);
   });
 
   it('moves to PostgreSQL and back, and a server goes on with it', async () => {
