@@ -48,7 +48,7 @@ export function makeAppRepository(methods: object = METHODS, module = 'demo'): A
 }
 
 const GIT_ENV = {
-  PATH: process.env['PATH'] ?? '',
+  PATH: process.env.PATH ?? '',
   GIT_CONFIG_GLOBAL: '/dev/null',
   GIT_CONFIG_NOSYSTEM: '1',
   GIT_AUTHOR_NAME: 'Test',
