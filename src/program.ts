@@ -31,6 +31,8 @@ export interface ProgramOptions {
 
 /** Of standard error the end is kept. */
 export const MOST_STDERR = 64 * 1024;
+/** After its end, or after it was killed, its output is waited for so long. */
+const OUTPUT_MS = 1000;
 
 export function runProgram(
   program: string,
@@ -42,31 +44,53 @@ export function runProgram(
     const output: Buffer[] = [];
     let size = 0;
     let complaint = '';
+    let chunks = 0;
     let ours: HowItEnded | null = null;
+    let waiting: NodeJS.Timeout | undefined;
+    const answer = () => {
+      clearTimeout(timer);
+      clearTimeout(waiting);
+      child.stdout.destroy();
+      child.stderr.destroy();
+      child.unref();
+      const how = ours ?? (child.exitCode === null ? 'killed' : 'ended');
+      const stdout = Buffer.concat(output).toString('utf8');
+      done({ code: how === 'ended' ? child.exitCode : null, stdout, stderr: complaint, how });
+    };
+    // a daemon that it leaves behind may hold its output open for ever, and what hangs in the kernel can not even be killed; but
+    // whatever has arrived is read first, also by a process that was busy meanwhile
+    const answerSoon = () => {
+      clearTimeout(waiting);
+      waiting = setTimeout(() => {
+        const before = chunks;
+        setImmediate(() => (chunks === before ? answer() : answerSoon()));
+      }, OUTPUT_MS);
+    };
     const end = (how: HowItEnded) => {
       ours ??= how;
       killGroup(child.pid);
+      answerSoon();
     };
     const timer = setTimeout(end, timeoutMs, 'late');
-    const answer = (code: number | null, how: HowItEnded) => {
-      clearTimeout(timer);
-      const stdout = Buffer.concat(output).toString('utf8');
-      done({ code: how === 'ended' ? code : null, stdout, stderr: complaint, how });
-    };
     child.stdout.on('data', (chunk: Buffer) => {
+      chunks += 1;
       size += chunk.length;
-      if (size > maxBytes) end('too-much');
-      else output.push(chunk);
+      if (size <= maxBytes) output.push(chunk);
+      else if (ours === null) end('too-much');
     });
     child.stderr.setEncoding('utf8').on('data', (chunk: string) => {
+      chunks += 1;
       complaint = (complaint + chunk).slice(-MOST_STDERR);
-      if (stopAt?.test(complaint) === true) end('stopped');
+      if (ours === null && stopAt?.test(complaint) === true) end('stopped');
     });
     child.on('error', ({ message }) => {
+      if (child.pid !== undefined) return;
       complaint = message;
-      if (child.pid === undefined) answer(null, 'missing');
+      ours = 'missing';
+      answer();
     });
-    child.on('close', (code) => answer(code, ours ?? (code === null ? 'killed' : 'ended')));
+    child.on('exit', answerSoon);
+    child.on('close', answer);
     // it may end before it has read everything
     child.stdin.on('error', () => {});
     child.stdin.end(input);

@@ -62,6 +62,31 @@ describe('with a program of its own that holds its output open', () => {
   });
 });
 
+describe('with a daemon that has left it and holds its output open', () => {
+  const daemon = (seconds: number) => `setsid sleep ${seconds} & `;
+
+  it('answers soon after its end, with all that it printed', async () => {
+    const began = Date.now();
+    const ran = await sh(`${daemon(15)} yes | head -c 300000`, { maxBytes: 1_000_000 });
+    expect(ran).toMatchObject({ code: 0, how: 'ended' });
+    expect(ran.stdout).toHaveLength(300_000);
+    expect(Date.now() - began).toBeLessThan(10_000);
+  });
+
+  it('answers soon after it was killed', async () => {
+    const began = Date.now();
+    expect(await sh(`${daemon(15)} sleep 15`, { timeoutMs: 500 })).toMatchObject({ code: null, how: 'late' });
+    expect(Date.now() - began).toBeLessThan(10_000);
+  });
+
+  it('reads what had arrived while this process was busy', async () => {
+    const ran = sh(`${daemon(15)} sleep 0.3; echo last`);
+    await new Promise((resolve) => setTimeout(resolve, 200));
+    for (const end = Date.now() + 2500; Date.now() < end; );
+    expect(await ran).toMatchObject({ code: 0, stdout: 'last\n', how: 'ended' });
+  });
+});
+
 it('keeps the end of what it complained', async () => {
   const { stderr } = await sh('yes first | head -c 100000 >&2; echo last >&2');
   expect(stderr).toHaveLength(64 * 1024);
