@@ -1,9 +1,9 @@
-/** What the cluster is: whether its controller answers, how large its arrays and its nodes may be. */
+/** What the cluster is: whether its controller answers and since when, how large its arrays and its nodes may be. */
 import type { Limits } from './scheduler.js';
 import { complaint, type RunSlurm } from './slurm-commands.js';
 import type { Reign } from './slurm-sightings.js';
 
-export const NO_REIGN: Reign = { bootTime: '', minJobAgeMs: 0 };
+export const NO_REIGN: Reign = { bootTime: '', minJobAgeMs: 0, hasAccounting: false };
 
 /** `scontrol ping` answers in 20 ms also where everything else waits 9 s for a connection. */
 const PING_MS = 5_000;
@@ -21,7 +21,6 @@ export async function whyDown(run: RunSlurm): Promise<string | null> {
 export interface Cluster {
   /** Largest number of tasks of one array. */
   readonly arraySize: number;
-  readonly hasAccounting: boolean;
   /** Of its largest nodes; null where it does not say. */
   readonly limits: Limits | null;
 }
@@ -33,7 +32,6 @@ export async function describeCluster(run: RunSlurm): Promise<Cluster | null> {
   if (config === null || nodes.code !== 0) return null;
   return {
     arraySize: Math.max(1, Number(config('MaxArraySize')) || 1),
-    hasAccounting: config('AccountingStorageType').endsWith('/slurmdbd'),
     limits: largestOf(nodes.stdout),
   };
 }
@@ -50,7 +48,11 @@ async function askConfig(run: RunSlurm): Promise<Settings | null> {
 export async function askReign(run: RunSlurm): Promise<Reign> {
   const config = await askConfig(run);
   if (config === null) return NO_REIGN;
-  return { bootTime: config('BOOT_TIME'), minJobAgeMs: Number(config('MinJobAge')) * 1000 || 0 };
+  return {
+    bootTime: config('BOOT_TIME'),
+    minJobAgeMs: Number(config('MinJobAge')) * 1000 || 0,
+    hasAccounting: config('AccountingStorageType').endsWith('/slurmdbd'),
+  };
 }
 
 function largestOf(text: string): Limits | null {

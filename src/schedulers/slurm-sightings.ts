@@ -17,6 +17,7 @@ import type { SlurmTasks } from './slurm-squeue.js';
 export interface Reign {
   readonly bootTime: string;
   readonly minJobAgeMs: number;
+  readonly hasAccounting: boolean;
 }
 
 interface Sighting {
@@ -27,8 +28,8 @@ interface Sighting {
 export interface Sightings {
   /** A submission that was acknowledged. */
   add(keys: readonly string[], reign: Reign): void;
-  /** A look for all of these; what is not asked for any more is not remembered. */
-  look(keys: readonly string[], tasks: SlurmTasks, reign: Reign): void;
+  /** A look for all of these, begun at a time; what is not asked for any more is not remembered, unless it came since. */
+  look(keys: readonly string[], tasks: SlurmTasks, reign: Reign, at: number): void;
   wasCancelled(key: string, reign: Reign): boolean;
 }
 
@@ -39,11 +40,11 @@ export function createSightings(now: () => number): Sightings {
     add(keys, { bootTime }) {
       for (const key of keys) seen.set(key, { bootTime, at: now() });
     },
-    look(keys, tasks, { bootTime }) {
-      const next = new Map<string, Sighting>();
+    look(keys, tasks, { bootTime }, at) {
+      const next = new Map([...seen].filter(([, sighting]) => sighting.at > at));
       for (const key of keys) {
         const known = seen.get(key);
-        if (tasks.get(key)?.state === 'PENDING') next.set(key, { bootTime, at: now() });
+        if (tasks.get(key)?.state === 'PENDING') next.set(key, { bootTime, at });
         else if (!tasks.has(key) && known !== undefined) next.set(key, known);
       }
       seen = next;

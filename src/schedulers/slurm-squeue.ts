@@ -2,7 +2,7 @@
  * What Slurm has, from one squeue for all: formats, because its JSON ignores every filter, and found by name and index,
  * because ids are given again after a crash. Where there is accounting, sacct knows what squeue has forgotten.
  */
-import { complaint, type RunSlurm } from './slurm-commands.js';
+import { complaint, type Ran, type RunSlurm } from './slurm-commands.js';
 import { parseRanges, type TaskName, taskKey } from './slurm-groups.js';
 import { isOver, type SlurmTask } from './slurm-states.js';
 
@@ -22,7 +22,7 @@ export async function askSqueue(run: RunSlurm, names: readonly TaskName[]): Prom
   const ran = await run('squeue', ['--noheader', '--states=all', ...filter, `--Format=${FORMAT}`], {
     timeoutMs: SQUEUE_MS,
   });
-  if (ran.code !== 0) throw new Error(`Slurm can not be asked about its jobs (squeue): ${complaint(ran)}`);
+  if (hasFailed(ran)) throw new Error(`Slurm can not be asked about its jobs (squeue): ${complaint(ran)}`);
   return parseSqueue(ran.stdout, new Set(arrays));
 }
 
@@ -48,15 +48,27 @@ function keep(tasks: Map<string, SlurmTask>, key: string, task: SlurmTask): void
 const SACCT_MS = 60_000;
 const DAY_SECONDS = 86_400;
 
-/** Empty if the accounting does not answer: what nobody knows has an unknown end. `nowSeconds` since the epoch. */
-export async function askSacct(run: RunSlurm, names: readonly TaskName[], nowSeconds: number): Promise<SlurmTasks> {
+/** A pipe in the place of a program ends well whatever became of it, and half an answer looks like a whole one. */
+const BROKE_OFF =
+  /slurm_load_\w+ error|unable to contact|connection (refused|reset)|timed out|zero bytes|(send|receive) failure|problem talking/i;
+const hasFailed = ({ code, stderr }: Ran) => code !== 0 || BROKE_OFF.test(stderr);
+
+/**
+ * Null if the accounting does not answer. Only ends: it hears nothing of a crash, after which it says for ever that what was
+ * forgotten runs. `nowSeconds` since the epoch.
+ */
+export async function askSacct(
+  run: RunSlurm,
+  names: readonly TaskName[],
+  nowSeconds: number,
+): Promise<SlurmTasks | null> {
   const arrays = [...new Set(names.map(({ array }) => array))];
   const oldest = Math.min(...arrays.map(secondsOf));
   const days = Math.max(1, Math.ceil((nowSeconds - oldest) / DAY_SECONDS) + 1);
   const filter = arrays.length > MOST_NAMES ? [] : [`--name=${arrays.join(',')}`];
   const args = ['--noheader', '--allocations', '--parsable2', `--starttime=now-${days}days`, ...filter];
   const ran = await run('sacct', [...args, '--format=JobID,State,ExitCode,JobName'], { timeoutMs: SACCT_MS });
-  return ran.code === 0 ? parseSacct(ran.stdout, new Set(arrays)) : new Map();
+  return hasFailed(ran) ? null : parseSacct(ran.stdout, new Set(arrays));
 }
 
 /** Ids begin with the time when they were made. */
@@ -72,6 +84,7 @@ export function parseSacct(text: string, arrays: ReadonlySet<string>): SlurmTask
     // "CANCELLED by 0"
     const [word = '', ...reason] = state.split(' ');
     const task = { arrayJobId, index: Number(index), state: word, reason: reason.join(' '), exitCode, exitSignal };
+    if (!isOver(task)) continue;
     keep(tasks, taskKey({ array, index: Number(index) }), task);
   }
   return tasks;

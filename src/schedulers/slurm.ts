@@ -56,6 +56,7 @@ const MOST_IN_ARRAY = 1000;
 const DESCRIBE_MS = 60_000;
 const SCANCEL_MS = 30_000;
 const PATIENCE_MS = 20_000;
+const NO_SACCT = 'Slurm has forgotten it, and its accounting (sacct) does not answer';
 /** Arguments of one scancel, each with the indices of one array. */
 const ARRAYS_AT_ONCE = 50;
 
@@ -69,7 +70,7 @@ class SlurmScheduler implements Scheduler {
   readonly #run: RunSlurm;
   readonly #now: () => number;
   readonly #pressure: Pressure;
-  #cluster: Cluster = { arraySize: MOST_IN_ARRAY, hasAccounting: false, limits: null };
+  #cluster: Cluster = { arraySize: MOST_IN_ARRAY, limits: null };
   readonly #sightings: Sightings;
   #describedAt = Number.NEGATIVE_INFINITY;
 
@@ -148,17 +149,17 @@ class SlurmScheduler implements Scheduler {
     if (refs.length === 0) return new Map();
     await this.#mustBeUp();
     // a slurmctld may be killed at any of these lines: what is seen was seen by the one before the look or its successor, what
-    // is missed was missed by the one after it or its predecessor
+    // is missed was missed by the one after it or its predecessor (#lookBack)
     const before = await askReign(this.#run);
+    const at = this.#now();
     const tasks = await this.#look(refs);
-    this.#sightings.look(namesOf(refs).map(taskKey), tasks, before);
-    const purged = refs.filter((ref) => taskOf(ref, tasks) === undefined);
-    const after = purged.length === 0 ? NO_REIGN : await askReign(this.#run);
-    const older = await this.#lookBack(purged);
+    this.#sightings.look(namesOf(refs).map(taskKey), tasks, before, at);
+    const missed = refs.filter((ref) => taskOf(ref, tasks) === undefined);
+    const lookBack = await this.#lookBack(missed);
     return new Map(
       refs.map((ref) => {
-        const task = taskOf(ref, tasks) ?? taskOf(ref, older) ?? this.#cancelled(ref, after);
-        return [ref.dispatchId, task === undefined ? plainState('gone') : dispatchStateOf(task, this.options.requeue)];
+        const task = taskOf(ref, tasks);
+        return [ref.dispatchId, task === undefined ? lookBack(ref) : dispatchStateOf(task, this.options.requeue)];
       }),
     );
   }
@@ -247,10 +248,18 @@ class SlurmScheduler implements Scheduler {
     return names.length === 0 ? new Map() : askSqueue(this.#run, names);
   }
 
-  async #lookBack(refs: readonly DispatchRef[]): Promise<SlurmTasks> {
+  /** What became of those that squeue does not have. Throws if it can not be known which slurmctld that was. */
+  async #lookBack(refs: readonly DispatchRef[]): Promise<(ref: DispatchRef) => DispatchState> {
     const names = namesOf(refs);
-    if (!this.#cluster.hasAccounting || names.length === 0) return new Map();
-    return askSacct(this.#run, names, Date.now() / 1000);
+    if (names.length === 0) return () => plainState('gone');
+    const reign = await askReign(this.#run);
+    if (reign === NO_REIGN) throw new Error('Slurm can not be asked about itself (scontrol show config)');
+    const older = reign.hasAccounting ? await askSacct(this.#run, names, Date.now() / 1000) : new Map();
+    return (ref) => {
+      const task = (older === null ? undefined : taskOf(ref, older)) ?? this.#cancelled(ref, reign);
+      if (task !== undefined) return dispatchStateOf(task, this.options.requeue);
+      return older === null ? { state: 'pending', reason: NO_SACCT } : plainState('gone');
+    };
   }
 }
 

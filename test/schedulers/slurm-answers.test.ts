@@ -41,8 +41,9 @@ it('of two tasks with one name the one that can still run counts', () => {
   }
 });
 
-it('sacct is read the same way, without the lines of what has not begun', () => {
-  const tasks = parseSacct(`3_0|CANCELLED by 0|0:15|${A}\n3_[1-4]|PENDING|0:0|${A}\n5_1|FAILED|4:0|${B}\n`, both);
+it('sacct is read the same way, for ends only: of what runs it would say so for ever after a crash', () => {
+  const text = `3_0|CANCELLED by 0|0:15|${A}\n3_[1-4]|PENDING|0:0|${A}\n5_1|FAILED|4:0|${B}\n5_2|RUNNING|0:0|${B}\n`;
+  const tasks = parseSacct(text, both);
   expect([...tasks]).toEqual([
     [`${A}/0`, { arrayJobId: '3', index: 0, state: 'CANCELLED', reason: 'by 0', exitCode: 0, exitSignal: 15 }],
     [`${B}/1`, { arrayJobId: '5', index: 1, state: 'FAILED', reason: '', exitCode: 4, exitSignal: 0 }],
@@ -151,12 +152,12 @@ it('a full queue is tried after 1 s, 2 s … 60 s, each time with half, and give
 
 it('a waiting task that is not there any more was cancelled, if nothing else can have taken it away', () => {
   let now = 0;
-  const reign = { bootTime: 'monday', minJobAgeMs: 300_000 };
+  const reign = { bootTime: 'monday', minJobAgeMs: 300_000, hasAccounting: false };
   const key = `${A}/2`;
   const seenWaiting = () => {
     const sightings = createSightings(() => now);
-    sightings.look([key], parseSqueue(SQUEUE, both), reign);
-    sightings.look([key], new Map(), reign);
+    sightings.look([key], parseSqueue(SQUEUE, both), reign, now);
+    sightings.look([key], new Map(), reign, now);
     return sightings;
   };
   expect(seenWaiting().wasCancelled(key, reign)).toBe(true);
@@ -168,7 +169,10 @@ it('a waiting task that is not there any more was cancelled, if nothing else can
   const submitted = createSightings(() => now);
   submitted.add([key], reign);
   expect(submitted.wasCancelled(key, reign)).toBe(true);
-  submitted.look([], new Map(), reign);
+  // acknowledged while a look was under way, which did not ask for it
+  submitted.look([], new Map(), reign, now - 1);
+  expect(submitted.wasCancelled(key, reign)).toBe(true);
+  submitted.look([], new Map(), reign, now);
   expect(submitted.wasCancelled(key, reign)).toBe(false);
-  expect(createSightings(() => now).wasCancelled(key, { bootTime: '', minJobAgeMs: 1 })).toBe(false);
+  expect(createSightings(() => now).wasCancelled(key, { ...reign, bootTime: '' })).toBe(false);
 });

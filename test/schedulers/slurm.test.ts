@@ -206,8 +206,7 @@ describe('a sbatch that never answers', () => {
 
 describe('a job that Slurm has purged', () => {
   /** Begun and reported, then ended in Slurm without a word of its runner. */
-  async function begunAndPurged(accounting: boolean): Promise<string> {
-    w = await SlurmEngine.open(db, { accounting });
+  async function purged(): Promise<string> {
     w.mayEnd(false);
     const [id] = (await w.submit(1)) as [string];
     await w.dispatch();
@@ -219,6 +218,12 @@ describe('a job that Slurm has purged', () => {
     await w.tasksEnd();
     w.fake.purge();
     w.now += 5 * MINUTE;
+    return id;
+  }
+
+  async function begunAndPurged(accounting: boolean): Promise<string> {
+    w = await SlurmEngine.open(db, { accounting });
+    const id = await purged();
     await w.reconcile();
     return id;
   }
@@ -228,6 +233,25 @@ describe('a job that Slurm has purged', () => {
     const job = await w.job(id);
     expect(job).toMatchObject({ status: 'error', failureClass: 'time' });
     expect(job.errormsg).toContain('TIMEOUT');
+  });
+
+  it('ends as the accounting remembers, also if that was not there when the server started', async () => {
+    w = await SlurmEngine.open(db);
+    const id = await purged();
+    w.fake.accounting = true;
+    await w.reconcile();
+    expect(await w.job(id)).toMatchObject({ status: 'error', failureClass: 'time' });
+  });
+
+  it('waits for an accounting that does not answer', async () => {
+    w = await SlurmEngine.open(db, { accounting: true });
+    const id = await purged();
+    w.fake.deaf = 'sacct';
+    await w.reconcile();
+    expect((await w.job(id)).status).toBe('running');
+    w.fake.deaf = null;
+    await w.reconcile();
+    expect(await w.job(id)).toMatchObject({ status: 'error', failureClass: 'time' });
   });
 
   it('without accounting is lost, for the end is unknown', async () => {
@@ -270,6 +294,22 @@ describe('a waiting job that slurmctld forgot when it was killed', () => {
     await w.reconcile();
     expect(ran).toBeGreaterThan(last);
     expect(await w.statuses(ids)).toEqual({ created: 2 });
+    w.fake.release();
+    await w.completeAll(ids);
+    await eachBeganOnce(ids);
+  });
+});
+
+describe('a squeue that breaks off and ends well, as a pipe in its place does', () => {
+  it('is not believed: nothing has become of its jobs', async () => {
+    w = await SlurmEngine.open(db);
+    w.fake.held = true;
+    const ids = await w.submit(2);
+    await w.dispatch();
+    w.fake.deaf = 'squeue';
+    await expect(w.reconcile()).rejects.toThrow('squeue');
+    expect(await w.statuses(ids)).toEqual({ queued: 2 });
+    w.fake.deaf = null;
     w.fake.release();
     await w.completeAll(ids);
     await eachBeganOnce(ids);

@@ -58,6 +58,8 @@ export class FakeSlurm {
   launches = true;
   accounting = false;
   bootTime = '2030-01-01T00:00:00';
+  /** This program hears nothing, and ends as if all were well. */
+  deaf: string | null = null;
   /** Called when a program's answer is on its way. */
   answered: (program: string) => void = () => {};
   #next = 1;
@@ -130,6 +132,8 @@ export class FakeSlurm {
     }
     const { program, args } = call;
     if (this.down) return refused(program, 'Unable to contact slurm controller (connect failure)');
+    if (program === this.deaf)
+      return { stderr: `${program}: error: slurm_load_jobs error: Socket timed out on send/recv operation\n`, code: 0 };
     if (program === 'sbatch') return this.#submit(call);
     if (program === 'squeue') return { stdout: this.#queue(optionsOf(args)), code: 0 };
     if (program === 'scancel') return this.#cancel(args);
