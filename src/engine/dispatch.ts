@@ -13,6 +13,7 @@ import {
   closeDispatches,
   findDispatchCandidates,
   findEndedJobs,
+  lockUnstartedDispatches,
   markQueued,
   openDispatches,
 } from '../store/dispatches.js';
@@ -253,6 +254,8 @@ function submissionOf(ctx: Context, { row, dispatchId }: Claimed): Submission {
  * | rejected | closed   | error, class submission                             |
  * | full     | closed   | stays created, with the reason; tried again later   |
  * | unknown  | open     | stays created; the reconciler looks the dispatch up |
+ *
+ * A dispatch that a process has started was accepted, whatever the answer; one that was given up meanwhile says nothing.
  */
 async function recordOutcomes(
   ctx: Context,
@@ -261,26 +264,35 @@ async function recordOutcomes(
   outcomes: readonly SubmissionOutcome[],
 ): Promise<void> {
   const of = (kind: SubmissionOutcome['outcome']) => outcomes.filter((outcome) => outcome.outcome === kind);
+  const jobsOf = (of: readonly SubmissionOutcome[]) =>
+    of.map(({ dispatchId, reason }) => ({ jobId: jobOf.get(dispatchId)!, reason }));
   const refused = [...of('rejected'), ...of('full')];
   await ctx.db.transaction(async (tx) => {
+    const unstarted = await lockUnstartedDispatches(
+      tx,
+      refused.map(({ dispatchId }) => dispatchId),
+    );
+    const stands = ({ dispatchId }: SubmissionOutcome) => unstarted.has(dispatchId);
+    const begun = refused.filter((outcome) => !stands(outcome));
     await markQueued(
       tx,
-      of('accepted').map((outcome) => ({ dispatch_id: outcome.dispatchId, scheduler_id: outcome.schedulerId })),
+      [...of('accepted'), ...begun].map(({ dispatchId, schedulerId }) => {
+        return { dispatch_id: dispatchId, scheduler_id: schedulerId };
+      }),
     );
     await closeDispatches(
       tx,
-      refused.map((outcome) => ({ dispatch_id: outcome.dispatchId, close_reason: 'rejected' as const })),
+      [...unstarted].map((dispatchId) => ({ dispatch_id: dispatchId, close_reason: 'rejected' as const })),
     );
     await finishJobs(
       tx,
-      of('rejected').map((outcome) => rejected(jobOf.get(outcome.dispatchId)!, scheduler.name, outcome.reason)),
+      jobsOf(of('rejected').filter(stands)).map(({ jobId, reason }) => rejected(jobId, scheduler.name, reason)),
     );
     await noteWaitReasons(
       tx,
-      [...of('full'), ...of('unknown')].map((outcome) => ({
-        job_id: jobOf.get(outcome.dispatchId)!,
-        wait_reason: outcome.reason ?? `the ${scheduler.name} scheduler is full`,
-      })),
+      jobsOf([...of('full').filter(stands), ...of('unknown')]).map(({ jobId, reason }) => {
+        return { job_id: jobId, wait_reason: reason ?? `the ${scheduler.name} scheduler is full` };
+      }),
     );
   });
 }

@@ -1,14 +1,14 @@
 /**
  * One sbatch for one array, and what its answer means:
  *
- * | sbatch                                                | outcome  | because                                           |
- * | ----------------------------------------------------- | -------- | ------------------------------------------------- |
- * | an id                                                 | accepted |                                                   |
- * | no connection                                         | full     | nothing was sent                                  |
- * | queue full, limit of a QOS or an account              | full     | it will pass                                      |
- * | no such partition, account, feature … , no such node  | rejected | it will never pass                                |
- * | no answer, an answer that was cut, killed             | unknown  | the job may exist: it is looked up by its name    |
- * | anything else                                         | full     | Slurm refused it; nobody is failed for a sentence |
+ * | sbatch                                                 | outcome  | because                                           |
+ * | ------------------------------------------------------ | -------- | ------------------------------------------------- |
+ * | an id                                                  | accepted |                                                   |
+ * | no connection                                          | full     | nothing was sent                                  |
+ * | queue full, limit of a QOS or an account               | full     | it will pass                                      |
+ * | no such partition, account, feature … , no such node   | rejected | it will never pass                                |
+ * | no answer, one that was cut, killed; an id, and failed | unknown  | the job may exist: it is looked up by its name    |
+ * | anything else                                          | full     | Slurm refused it; nobody is failed for a sentence |
  */
 import { complaint, type Ran, type RunSlurm } from './slurm-commands.js';
 
@@ -30,7 +30,7 @@ const NEVER = new RegExp(
     'User.s group not permitted',
     'not (permitted|allowed) to use (this|the) partition',
     'unrecognized option|invalid option|is not a valid|requires an argument',
-    'Access/permission denied|Invalid job array',
+    'Access/permission denied',
   ].join('|'),
   'i',
 );
@@ -46,9 +46,11 @@ export async function submitArray(
 }
 
 export function outcomeOf(ran: Ran): Submitted {
-  const arrayJobId = ran.code === 0 ? /^(\d+)(;|$)/m.exec(ran.stdout)?.[1] : undefined;
-  if (arrayJobId !== undefined) return { outcome: 'accepted', arrayJobId };
+  const arrayJobId = /^(\d+)(;|$)/m.exec(ran.stdout)?.[1];
+  if (arrayJobId !== undefined && ran.code === 0) return { outcome: 'accepted', arrayJobId };
   const reason = `Slurm: ${complaint(ran)}`;
+  // what came after an id (a script in the place of sbatch, a wait that was cut) says nothing of the array
+  if (arrayJobId !== undefined) return { outcome: 'unknown', reason };
   if (ran.how === 'missing' || ran.how === 'stopped') return { outcome: 'full', reason };
   if (ran.how !== 'ended' || ran.code === 0 || UNSURE.test(ran.stderr)) return { outcome: 'unknown', reason };
   return { outcome: NEVER.test(ran.stderr) ? 'rejected' : 'full', reason };

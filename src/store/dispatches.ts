@@ -177,7 +177,8 @@ const queueAcceptedDispatches = statement<{ job_id: string }>(
     update jobs j
     set
       status = case when j.status = 'created' then 'queued' else j.status end,
-      queued_at = coalesce(j.queued_at, now()),
+      -- one that was handed over before, and waits again, is new there
+      queued_at = case when j.status = 'created' then now() else coalesce(j.queued_at, now()) end,
       updated_at = now(),
       wait_reason = null
     from held s
@@ -244,6 +245,22 @@ export async function closeDispatches(
   rows: readonly { dispatch_id: string; close_reason: CloseReason }[],
 ): Promise<number> {
   return rows.length === 0 ? 0 : (await tx.query(closeOpenDispatches, [JSON.stringify(rows)])).length;
+}
+
+const lockUnstarted = statement<{ dispatch_id: string }>(
+  'lock_unstarted_dispatches',
+  `
+  select d.dispatch_id
+  from dispatches d
+  where d.dispatch_id = any($1::text[]) and d.closed_at is null and d.started_at is null
+  order by d.dispatch_id
+  for update`,
+);
+
+/** Of these: the open ones that no process has started. */
+export async function lockUnstartedDispatches(tx: Queryable, dispatchIds: readonly string[]): Promise<Set<string>> {
+  if (dispatchIds.length === 0) return new Set();
+  return new Set((await tx.query(lockUnstarted, [dispatchIds])).map((row) => row.dispatch_id));
 }
 
 export interface OpenDispatchRow {

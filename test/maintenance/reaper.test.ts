@@ -114,6 +114,20 @@ describe.each(databases)('the reaper on $name', ({ open }) => {
     expect(await statusOf(h, id)).toBe('running');
   });
 
+  it('counts those days from the last time when the job was handed over', async () => {
+    const [id] = idsOf(await submitJobs(h, 1));
+    await h.dispatcher.runOnce();
+    await db.query(queue, [id!]);
+    const [lost] = [...shared.given.values()].filter(({ jobId }) => jobId === id);
+    shared.gone.add(lost!.dispatchId);
+    await h.reconciler.runOnce();
+    await h.reconciler.runOnce();
+    expect(await statusOf(h, id!)).toBe('created');
+    await h.dispatcher.runOnce();
+    await createReaper(h.ctx, LIMITS, () => clock).runOnce();
+    expect(await statusOf(h, id!)).toBe('queued');
+  });
+
   it('ends a job that its scheduler had for 15 days, and never one that only waits to be handed over', async () => {
     const [queued] = idsOf(await submitJobs(h, 1));
     await h.dispatcher.runOnce();

@@ -13,6 +13,15 @@ beforeEach(() => {
   h = openEngine(db);
 });
 
+const DONE = {
+  failure_class: null,
+  error_message: null,
+  exit_code: 0,
+  exit_signal: null,
+  output: '1',
+  peak_memory_mb: null,
+  cpu_seconds: null,
+};
 const submissionOf = (jobId: string) => [...h.scheduler.given.values()].find((s) => s.jobId === jobId)!;
 
 describe('the dispatcher', () => {
@@ -52,6 +61,26 @@ describe('the dispatcher', () => {
     h.scheduler.next = 'accepted';
     await h.dispatcher.runOnce();
     expect(await statusOf(h, id!)).toBe('queued');
+  });
+});
+
+describe('a scheduler that runs what it says that it did not take', () => {
+  it.each(['full', 'rejected'] as const)('is believed by its process, not by its answer: %s', async (said) => {
+    const [id] = idsOf(await submitJobs(h, 1));
+    const answer = h.scheduler.submitMany.bind(h.scheduler);
+    h.scheduler.submitMany = async (submissions) => {
+      await h.engine.report(submissions.map(({ token }) => ({ token, start: { host: 'n1' } })));
+      h.scheduler.next = 'accepted';
+      const taken = await answer(submissions);
+      return taken.map((one) => ({ ...one, outcome: said, schedulerId: null }));
+    };
+    await h.dispatcher.runOnce();
+    expect(await statusOf(h, id!)).toBe('running');
+    expect((await h.engine.dispatchesOf(id!)).map(({ closeReason }) => closeReason)).toEqual([null]);
+    await h.reconciler.runOnce();
+    await h.reconciler.runOnce();
+    await h.engine.report([{ token: submissionOf(id!).token, finish: DONE, gone: true }]);
+    expect(await statusOf(h, id!)).toBe('completed');
   });
 });
 

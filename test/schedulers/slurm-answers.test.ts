@@ -109,6 +109,7 @@ it.each([
   ['Batch job submission failed: Resource temporarily unavailable', 'full'],
   ['Batch job submission failed: Job violates accounting/QOS policy (job submit limit, …)', 'full'],
   ['Batch job submission failed: Unable to contact slurm controller (connect failure)', 'full'],
+  ['Batch job submission failed: Invalid job array specification', 'full'],
   ['Batch job submission failed: a sentence that nobody has seen', 'full'],
   ['Batch job submission failed: Socket timed out on send/recv operation', 'unknown'],
   ['Batch job submission failed: Zero Bytes were transmitted or received', 'unknown'],
@@ -122,6 +123,9 @@ it('what sbatch did not say is not known, and what was never sent was not submit
   expect(outcomeOf({ ...ran, code: 0, stdout: 'something else\n', how: 'ended' }).outcome).toBe('unknown');
   expect(outcomeOf({ ...ran, how: 'missing' }).outcome).toBe('full');
   expect(outcomeOf({ ...ran, how: 'stopped', stderr: 'sbatch: error: Slurm temporarily unable' }).outcome).toBe('full');
+  // by a script in the place of sbatch, whose own last step failed; by one whose complaint came late
+  expect(outcomeOf({ code: 1, stdout: '123\n', stderr: 'cannot log', how: 'ended' }).outcome).toBe('unknown');
+  expect(outcomeOf({ ...ran, stdout: '123\n', how: 'stopped' }).outcome).toBe('unknown');
   const accepted = { outcome: 'accepted', arrayJobId: '123' };
   expect(outcomeOf({ ...ran, code: 0, stdout: '123\n', how: 'ended' })).toEqual(accepted);
   expect(outcomeOf({ ...ran, code: 0, stdout: '123;cluster\n', how: 'ended' })).toEqual(accepted);
