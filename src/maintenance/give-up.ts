@@ -5,6 +5,7 @@
  * | ----------- | ---------------------------------- | --------------------------------------- | ------------------ |
  * | not started | no (it forgot it, it never had it) | waits again                             | lost               |
  * | not started | an error                           | waits again; the third time that error  | lost               |
+ * | started     | no, and its runner speaks          | –                                       | –                  |
  * | started     | no                                 | error: platform                         | lost               |
  * | started     | an error                           | that error                              | lost               |
  * | any of them | an error, `again`                  | waits again                             | lost               |
@@ -38,17 +39,23 @@ export interface Ends {
   readonly message?: string;
   /** What its scheduler was asked for, by its id: one that has moved since is another process's, of which nothing was said. */
   readonly names?: ReadonlyMap<string, string | null>;
+  /** Seconds. Where nothing is known of its end, a runner of ours that spoke more recently is alive, and its dispatch is kept. */
+  readonly silence?: number;
 }
 
 /** Returns the rows that were closed. */
 export async function giveUpDispatches(
   tx: Queryable,
   dispatchIds: readonly string[],
-  { known = new Map(), message, names }: Ends,
+  { known = new Map(), message, names, silence = 0 }: Ends,
 ): Promise<ReportedDispatchRow[]> {
   const isMeant = (row: ReportedDispatchRow) =>
     names === undefined || names.get(row.dispatch_id) === row.scheduler_name;
-  const rows = (await lockDispatches(tx, dispatchIds)).filter((row) => row.closed_at === null && isMeant(row));
+  const speaks = (row: ReportedDispatchRow) =>
+    row.own_runner && row.started_at !== null && row.silent_for < silence && !known.has(row.dispatch_id);
+  const rows = (await lockDispatches(tx, dispatchIds)).filter(
+    (row) => row.closed_at === null && isMeant(row) && !speaks(row),
+  );
   const lost = rows.filter((row) => !isTerminal(row.status));
   const countOf = await countLost(tx, unstartedWithEnd(lost, known));
   const of = (verdict: Verdict) =>

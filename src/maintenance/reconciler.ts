@@ -1,13 +1,14 @@
 /**
  * Compares every open dispatch with what its scheduler says, and closes the gaps a crash can leave:
  *
- * | the scheduler says | job not started                     | job started                    | job ended            |
- * | ------------------ | ----------------------------------- | ------------------------------ | -------------------- |
- * | pending, running   | adopted: queued                     | nothing                        | cancelled again      |
- * | pending: why       | that is the reason why it waits     | nothing                        | cancelled again      |
- * | gone               | dispatch lost, the job waits again  | dispatch lost, error: platform | dispatch closed      |
- * | gone: its end      | see give-up.ts                      | see give-up.ts                 | dispatch closed      |
- * | (can not be asked) | nothing                             | nothing                        | nothing              |
+ * | the scheduler says | job not started                     | job started                         | job ended            |
+ * | ------------------ | ----------------------------------- | ----------------------------------- | -------------------- |
+ * | pending, running   | adopted: queued                     | nothing                             | cancelled again      |
+ * | pending: why       | that is the reason why it waits     | nothing                             | cancelled again      |
+ * | gone               | dispatch lost, the job waits again  | dispatch lost, error: platform, but | dispatch closed      |
+ * |                    |                                     | not while its runner still speaks   |                      |
+ * | gone: its end      | see give-up.ts                      | see give-up.ts                      | dispatch closed      |
+ * | (can not be asked) | nothing                             | nothing                             | nothing              |
  *
  * "gone" is believed only if the scheduler says so twice, a turn apart: between the two a result that was on its way has
  * arrived. A dispatch that this server is just handing over is left alone, and so is one that was opened a moment ago,
@@ -33,6 +34,8 @@ import { giveUpDispatches } from './give-up.js';
 
 /** Another replica may be between opening and submitting. */
 const SUBMISSION_SECONDS = 30;
+/** Of a runner whose scheduler forgot it: three of its heartbeats. A scheduler of this machine knows its processes. */
+const SILENCE_SECONDS = 90;
 
 export interface Reconciler {
   runOnce(): Promise<void>;
@@ -89,7 +92,7 @@ async function reconcile(
   await adopt(ctx, scheduler, alive);
   await noteSchedulerReasons(ctx.db, [...reasonsOf(alive, stateOf), ...gone.map(reasonOfGone)]);
   await cancelEnded(ctx, scheduler, alive);
-  await closeGone(ctx, believed, stateOf);
+  await closeGone(ctx, scheduler, believed, stateOf);
   for (const row of believed) goneBefore.delete(row.dispatch_id);
 }
 
@@ -132,7 +135,12 @@ const reasonOfGone = ({ job_id }: OpenDispatchRow) => {
   return { job_id, wait_reason: 'its scheduler does not have it any more; it is asked once more' };
 };
 
-async function closeGone(ctx: Context, gone: readonly OpenDispatchRow[], stateOf: StateOf): Promise<void> {
+async function closeGone(
+  ctx: Context,
+  scheduler: Scheduler,
+  gone: readonly OpenDispatchRow[],
+  stateOf: StateOf,
+): Promise<void> {
   if (gone.length === 0) return;
   const known = new Map<string, DispatchEnd>();
   for (const row of gone) {
@@ -140,7 +148,8 @@ async function closeGone(ctx: Context, gone: readonly OpenDispatchRow[], stateOf
     if (state.state === 'gone' && state.end !== null) known.set(row.dispatch_id, state.end);
   }
   const names = new Map(gone.map((row) => [row.dispatch_id, row.scheduler_name]));
-  await ctx.db.transaction((tx) => giveUpDispatches(tx, [...names.keys()], { known, names }));
+  const silence = scheduler.host === null ? SILENCE_SECONDS : 0;
+  await ctx.db.transaction((tx) => giveUpDispatches(tx, [...names.keys()], { known, names, silence }));
   ctx.wake('dispatch');
   ctx.wake('events');
 }

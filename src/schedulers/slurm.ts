@@ -166,6 +166,7 @@ class SlurmScheduler implements Scheduler {
 
   async cancel(refs: readonly DispatchRef[]): Promise<void> {
     await this.#mustBeUp();
+    const before = await askReign(this.#run);
     const tasks = await this.#look(refs);
     const indices = new Map<string, number[]>();
     for (const ref of refs) {
@@ -174,6 +175,10 @@ class SlurmScheduler implements Scheduler {
       indices.set(task.arrayJobId, [...(indices.get(task.arrayJobId) ?? []), task.index]);
     }
     const words = [...indices].map(([arrayJobId, of]) => `${arrayJobId}_[${printRanges(of)}]`);
+    if (words.length === 0) return;
+    // scancel knows ids only, and a slurmctld that has just been started may have given them to others
+    const { bootTime } = await askReign(this.#run);
+    if (bootTime !== before.bootTime) return this.options.log('slurmctld was started anew; the reconciler asks again');
     for (let at = 0; at < words.length; at += ARRAYS_AT_ONCE) {
       const ran = await this.#run('scancel', words.slice(at, at + ARRAYS_AT_ONCE), { timeoutMs: SCANCEL_MS });
       if (ran.code !== 0) this.options.log('scancel complains; the reconciler asks again', { why: complaint(ran) });

@@ -425,6 +425,8 @@ export interface ReportedDispatchRow {
   readonly parent_job_id: string | null;
   /** Seconds since the job ended; null before. */
   readonly ended_for: number | null;
+  /** Seconds since its runner spoke. */
+  readonly silent_for: number;
 }
 
 const lockReportedDispatches = statement<ReportedDispatchRow>(
@@ -433,7 +435,7 @@ const lockReportedDispatches = statement<ReportedDispatchRow>(
   with locked as (
     select
       d.dispatch_id, d.job_id, d.started_at, d.closed_at, d.logs_received, d.own_runner, d.run_id, d.scheduler,
-      d.scheduler_id, d.scheduler_name
+      d.scheduler_id, d.scheduler_name, d.seen_at
     from dispatches d
     where d.dispatch_id = any($1::text[])
     order by d.dispatch_id
@@ -455,7 +457,8 @@ const lockReportedDispatches = statement<ReportedDispatchRow>(
     h.method, h.app_commit,
     case when h.started_at is null then i.params end as params,
     h.timeout_ms, h.cpus, h.memory_mb, h.own_runner, h.run_id, h.scheduler_id, h.scheduler_options, h.client_group,
-    h.batch_id, h.parent_job_id, extract(epoch from now() - h.finished_at)::float8 as ended_for
+    h.batch_id, h.parent_job_id, extract(epoch from now() - h.finished_at)::float8 as ended_for,
+    extract(epoch from now() - h.seen_at)::float8 as silent_for
   from held h
   join inputs i on i.input_id = h.input_id
   order by h.dispatch_id`,

@@ -3,7 +3,16 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { createHosts, type Hosts } from '../../src/maintenance/hosts.js';
 import { type Db, statement } from '../../src/store/db.js';
 import { openTestDb } from '../support/databases.js';
-import { alice, HandScheduler, type Harness, idsOf, openEngine, statusOf, submitJobs } from '../support/engine.js';
+import {
+  alice,
+  DONE,
+  HandScheduler,
+  type Harness,
+  idsOf,
+  openEngine,
+  statusOf,
+  submitJobs,
+} from '../support/engine.js';
 
 const LEASE_MS = 60_000;
 let db: Db;
@@ -119,18 +128,7 @@ describe('a machine whose lease is lost', () => {
     await there.hosts.renew();
     expect(there.said.at(-1)).toMatch(/gave no sign of life for longer than its lease/);
     const [end, start] = await there.h.engine.report([
-      {
-        token: submissionOf(begun).token,
-        finish: {
-          failure_class: null,
-          error_message: null,
-          exit_code: 0,
-          exit_signal: null,
-          output: '1',
-          peak_memory_mb: null,
-          cpu_seconds: null,
-        },
-      },
+      { token: submissionOf(begun).token, finish: DONE },
       { token: submissionOf(waiting).token, start: { host: 'there' } },
     ]);
     expect([end!.ok, end!.canceled, start!.ok, start!.canceled]).toEqual([false, true, false, true]);

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { Db } from '../../src/store/db.js';
 import { openTestDb } from '../support/databases.js';
-import { alice, type Harness, idsOf, openEngine, statusOf, submitJobs } from '../support/engine.js';
+import { alice, DONE, type Harness, idsOf, openEngine, statusOf, submitJobs } from '../support/engine.js';
 
 let db: Db;
 let h: Harness;
@@ -13,15 +13,6 @@ beforeEach(() => {
   h = openEngine(db);
 });
 
-const DONE = {
-  failure_class: null,
-  error_message: null,
-  exit_code: 0,
-  exit_signal: null,
-  output: '1',
-  peak_memory_mb: null,
-  cpu_seconds: null,
-};
 const submissionOf = (jobId: string) => [...h.scheduler.given.values()].find((s) => s.jobId === jobId)!;
 
 describe('the dispatcher', () => {

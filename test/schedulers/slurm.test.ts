@@ -2,7 +2,7 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest';
 import type { Db } from '../../src/store/db.js';
 import { openTestDb } from '../support/databases.js';
-import { idsOf, submitJobs } from '../support/engine.js';
+import { admin, DONE, idsOf, submitJobs } from '../support/engine.js';
 import { SlurmEngine } from '../support/slurm-engine.js';
 
 let db: Db;
@@ -256,6 +256,10 @@ describe('a job that Slurm has purged', () => {
 
   it('without accounting is lost, for the end is unknown', async () => {
     const id = await begunAndPurged(false);
+    // its last report was a moment ago: perhaps it lives
+    expect((await w.job(id)).status).toBe('running');
+    await w.fallSilent();
+    await w.reconcile();
     const job = await w.job(id);
     expect(job).toMatchObject({ status: 'error', failureClass: 'platform' });
     expect(job.errormsg).not.toContain('Slurm job');
@@ -274,6 +278,52 @@ describe('a job that Slurm has purged', () => {
     await w.completeAll(ids);
     await eachBeganOnce(ids);
   });
+});
+
+it('a started job that slurmctld forgot goes on while its runner speaks, and ends as that says', async () => {
+  w = await SlurmEngine.open(db);
+  w.mayEnd(false);
+  const ids = await w.submit(2);
+  await w.dispatch();
+  await w.begins(2);
+  await w.report(false);
+  w.fake.forget();
+  w.fake.bootTime = '2030-01-02T00:00:00';
+  await w.reconcile();
+  expect(await w.statuses(ids)).toEqual({ running: 2 });
+  const tokens = (await Promise.all(ids.map((id) => w.h.engine.dispatchesOf(id)))).map(
+    ([one]) => `t-${one?.dispatchId}`,
+  );
+  await w.fallSilent();
+  await w.h.engine.report([{ token: tokens[0] as string }]);
+  await w.reconcile();
+  expect(await w.statuses(ids)).toEqual({ running: 1, error: 1 });
+  await w.h.engine.report([{ token: tokens[0] as string, finish: DONE, gone: true }]);
+  expect((await w.job(ids[0] as string)).status).toBe('completed');
+});
+
+it('a cancel spares whom a slurmctld that was killed meanwhile gave the id, and is done later', async () => {
+  w = await SlurmEngine.open(db);
+  w.mayEnd(false);
+  const [one] = (await w.submit(1)) as [string];
+  await w.dispatch();
+  const [other] = (await w.submit(1)) as [string];
+  await w.dispatch();
+  await w.begins(2);
+  await w.report(false);
+  w.fake.answered = (program) => {
+    if (program !== 'squeue') return;
+    w.fake.answered = () => {};
+    w.fake.forget((task) => task.arrayJobId === 1);
+    w.fake.bootTime = '2030-01-02T00:00:00';
+    w.fake.tasks = w.fake.tasks.map((task) => Object.assign(task, { arrayJobId: 1 }));
+  };
+  await w.h.engine.cancel(admin, [one], null);
+  await w.reconcile();
+  expect(w.countCalls('scancel')).toBe(0);
+  expect((await w.job(other)).status).toBe('running');
+  await w.h.engine.cancel(admin, [other], null);
+  expect(w.countCalls('scancel')).toBe(1);
 });
 
 describe('a waiting job that slurmctld forgot when it was killed', () => {

@@ -131,6 +131,17 @@ export class HandScheduler implements Scheduler {
   onChange() {}
 }
 
+/** The end of a job that went well, as a runner tells it. */
+export const DONE = {
+  failure_class: null,
+  error_message: null,
+  exit_code: 0,
+  exit_signal: null,
+  output: '1',
+  peak_memory_mb: null,
+  cpu_seconds: null,
+};
+
 export const alice: Actor = { user: 'alice', admin: 'none', asAdmin: false };
 export const bob: Actor = { user: 'bob', admin: 'none', asAdmin: false };
 export const admin: Actor = { user: 'root', admin: 'write', asAdmin: true };

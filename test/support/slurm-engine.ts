@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import type { JobRequest } from '../../src/contract/schemas.js';
 import { createSlurmScheduler, type SlurmSchedulerOptions } from '../../src/schedulers/slurm.js';
 import { type Db, statement } from '../../src/store/db.js';
-import { admin, type Harness, idsOf, openEngine, submitJobs } from './engine.js';
+import { admin, DONE, type Harness, idsOf, openEngine, submitJobs } from './engine.js';
 import { removeTree } from './remove-tree.js';
 import { FakeSlurm } from './slurm-fake.js';
 import { until } from './until.js';
@@ -13,6 +13,7 @@ import { until } from './until.js';
 /** Notes the order that it gets, and goes on until it may end. */
 const RUNNER = '#!/bin/sh\ncat >> "$0.begun"\nwhile [ ! -e "$0.go" ]; do sleep 0.05; done\n';
 
+const fallSilent = statement('test_fall_silent', `update dispatches set seen_at = now() - interval '2 minutes'`);
 const agePlans = statement(
   'test_age_dispatches',
   "update dispatches set opened_at = opened_at - interval '1 minute' where closed_at is null",
@@ -108,6 +109,11 @@ export class SlurmEngine {
     await this.h.reconciler.runOnce();
   }
 
+  /** Of all runners nothing was heard for a while. */
+  async fallSilent(): Promise<void> {
+    await this.#db.query(fallSilent);
+  }
+
   countCalls(program: string): number {
     return this.fake.calls.filter((call) => call.program === program).length;
   }
@@ -127,17 +133,8 @@ export class SlurmEngine {
   /** Says as the runners of all that have begun that they began, and that their jobs are done. */
   async report(isDone = true): Promise<void> {
     const fresh = [...new Set(this.begun)].filter((id) => !this.#reported.has(id));
-    const finish = {
-      failure_class: null,
-      error_message: null,
-      exit_code: 0,
-      exit_signal: null,
-      output: '1',
-      peak_memory_mb: null,
-      cpu_seconds: null,
-    };
     await this.h.engine.report(
-      fresh.map((id) => ({ token: `t-${id}`, start: { host: 'n1' }, ...(isDone && { finish, gone: true }) })),
+      fresh.map((id) => ({ token: `t-${id}`, start: { host: 'n1' }, ...(isDone && { finish: DONE, gone: true }) })),
     );
     for (const id of fresh) this.#reported.add(id);
   }

@@ -63,6 +63,7 @@ export class FakeSlurm {
   /** Called when a program's answer is on its way. */
   answered: (program: string) => void = () => {};
   #next = 1;
+  readonly #forgotten: Task[] = [];
   readonly #root = mkdtempSync(join(tmpdir(), 'reprise-fake-slurm-'));
   readonly #server = createServer({ allowHalfOpen: true });
 
@@ -91,7 +92,7 @@ export class FakeSlurm {
   }
 
   async close(): Promise<void> {
-    for (const task of this.tasks) this.#signal(task, 'SIGKILL');
+    for (const task of [...this.tasks, ...this.#forgotten]) this.#signal(task, 'SIGKILL');
     await new Promise((done) => this.#server.close(done));
     removeTree(this.#root);
   }
@@ -100,6 +101,7 @@ export class FakeSlurm {
   forget(isLost: (task: Task) => boolean = () => true): void {
     const lost = this.tasks.filter(isLost);
     this.tasks = this.tasks.filter((task) => !isLost(task));
+    this.#forgotten.push(...lost);
     this.#next = Math.min(this.#next, ...lost.map((task) => task.arrayJobId));
   }
 
