@@ -170,14 +170,16 @@ describe('a task whose job was short', () => {
     tasks.push(task);
     return task;
   };
-  /** This project may lie where only root may look. */
+  /** This project, and Node, may lie where only root may look. */
   const copyForAll = () => {
     const place = join(directory, 'program');
+    const [node, program] = [join(place, 'node'), join(place, 'task.cjs')];
     for (const name of ['tar', 'chownr', 'minipass', 'minizlib', 'yallist', '@isaacs/fs-minipass']) {
       cpSync(join(ROOT, 'node_modules', name), join(place, 'node_modules', name), { recursive: true });
     }
-    copyFileSync(join(ROOT, TASK_PROGRAM), join(place, 'task.cjs'));
-    return join(place, 'task.cjs');
+    copyFileSync(join(ROOT, TASK_PROGRAM), program);
+    copyFileSync(process.execPath, node);
+    return { node, program };
   };
   const began = (id: string) => words(id).filter((word) => word === 'begun').length;
 
@@ -207,10 +209,10 @@ describe('a task whose job was short', () => {
     ];
     server.waiting.push(second);
     // root would not notice
-    const [program, nobody] = [copyForAll(), 65_534];
+    const nobody = { ...copyForAll(), uid: 65_534 };
     chmodSync(directory, 0o777);
     const order = { url: network.url, dispatchId: first, token: server.tokenOf(first), directory, name: 'node7' };
-    const task = startTask({ ...order, reuseSeconds: 30 }, process.env, { program, uid: nobody });
+    const task = startTask({ ...order, reuseSeconds: 30 }, process.env, nobody);
     tasks.push(task);
     expect([await task.ended, task.said]).toEqual([0, '']);
     expect([row(first).status, row(second).status]).toEqual(['completed', 'completed']);

@@ -17,22 +17,22 @@ export interface TaskProcess {
 
 const program = resolve(import.meta.dirname, '../..', TASK_PROGRAM);
 
-/** `as`: who, and which copy of the program that one may read. */
+/** `as`: who, and which copies of Node and of the program that one may read. */
 export function startTask(
   order: TaskOrder,
   env: NodeJS.ProcessEnv = process.env,
-  as: { program?: string; uid?: number } = {},
+  as: { node?: string; program?: string; uid?: number } = {},
 ): TaskProcess {
   const who = as.uid === undefined ? {} : { uid: as.uid, gid: as.uid };
   const options: SpawnOptions = { env, stdio: ['pipe', 'ignore', 'pipe'], ...who };
-  const child = spawn(process.execPath, [as.program ?? program], options);
+  const child = spawn(as.node ?? process.execPath, [as.program ?? program], options);
   let said = '';
   child.stderr?.on('data', (chunk: Buffer) => {
     said += chunk.toString();
   });
   child.stdin?.end(`${JSON.stringify(order)}\n`);
-  const ended = new Promise<number | NodeJS.Signals | null>((done) => {
-    child.once('close', (code, signal) => done(code ?? signal));
+  const ended = new Promise<number | NodeJS.Signals | null>((done, fail) => {
+    child.once('error', fail).once('close', (code, signal) => done(code ?? signal));
   });
   return {
     child,
