@@ -121,7 +121,8 @@ export class SlurmEngine {
   /** Dispatch ids, each as often as it began. */
   get begun(): string[] {
     if (!existsSync(`${this.#runner}.begun`)) return [];
-    const lines = readFileSync(`${this.#runner}.begun`, 'utf8').trim().split('\n');
+    // the last one may be on its way
+    const lines = readFileSync(`${this.#runner}.begun`, 'utf8').split('\n').slice(0, -1);
     return lines.map((line) => (JSON.parse(line) as { dispatchId: string }).dispatchId);
   }
 
