@@ -65,7 +65,9 @@ async function killAtRandom(world: World, times: number, seed: number, isOver: (
 
 function sentenceOf(store: string, { rounds }: World, { jobs, lost, doubled, flaws }: Verdict): string {
   const done = `${FAULT_POINTS.length} points, ${KILLS} random kills, ${rounds.length} rounds of clients, ${jobs} jobs`;
-  return `${store}: ${done}: ${lost.length} lost, ${doubled.length} doubled, ${flaws.length} to repair`;
+  const sum = `${store}: ${done}: ${lost.length} lost, ${doubled.length} doubled, ${flaws.length} to repair`;
+  // at once: whoever stops the run would not hear of it
+  return [sum, ...lost, ...doubled, ...flaws.map((flaw) => JSON.stringify(flaw))].join('\n');
 }
 
 describe.each(STORES)('on %s', (store) => {
