@@ -18,6 +18,8 @@ const SILENT_SECONDS = 60;
 const MINUTES = 60_000;
 /** Each of 16 s; the first one does, unless the machine is busy. */
 const TURNS = 8;
+/** Slurm's states with their reasons. */
+const [RUNNING, FAILED] = ['RUNNING None', 'FAILED NonZeroExitCode'];
 
 let cluster: TestCluster;
 let w: SlurmWorld;
@@ -127,13 +129,13 @@ describe.concurrent('dead parts', { timeout: 5 * MINUTES }, () => {
    */
   async function beginAgainAtOnce(job: TracedJob, node: string): Promise<string> {
     const id = await w.slurmIdOf(job);
-    const told = async () => (await cluster.run('squeue', '-h', '-t', 'all', '-j', id, '-o', '%T')).trim();
+    const told = async () => (await cluster.run('squeue', '-h', '-t', 'all', '-j', id, '-o', '%T %r')).trim();
     const pid = w.heldPid(node);
     await slurmd(node).stop('SIGKILL');
     await cluster.run('scontrol', 'update', `NodeName=${node}`, 'State=DOWN', 'Reason=killed');
     const isDue = async () => {
       // asked first: while it runs, this time is that of its first start
-      if ((await told()) !== 'PENDING') return false;
+      if (!(await told()).startsWith('PENDING')) return false;
       const eligible = /EligibleTime=(\S+)/.exec(await cluster.run('scontrol', 'show', 'job', id))?.[1] ?? '';
       return Date.now() > Date.parse(eligible);
     };
@@ -145,7 +147,7 @@ describe.concurrent('dead parts', { timeout: 5 * MINUTES }, () => {
     await cluster.run('scontrol', 'release', id);
     return until('Slurm to begin it again', async () => {
       const state = await told();
-      return (state === 'FAILED' || (state === 'RUNNING' && w.heldPid(node) !== pid)) && state;
+      return (state === FAILED || (state === RUNNING && w.heldPid(node) !== pid)) && state;
     });
   }
 
@@ -157,10 +159,10 @@ describe.concurrent('dead parts', { timeout: 5 * MINUTES }, () => {
     const id = await w.slurmIdOf(job);
     // an operator's hand: else Slurm begins nothing twice
     await cluster.run('scontrol', 'update', `JobId=${id}`, 'Requeue=1');
-    let state = 'RUNNING';
+    let state = RUNNING;
     // begun in a later second it begins indeed, and waits to be killed anew
-    for (let turn = 0; state === 'RUNNING' && turn < TURNS; turn++) state = await beginAgainAtOnce(job, 'n2');
-    expect(state).toBe('FAILED');
+    for (let turn = 0; state === RUNNING && turn < TURNS; turn++) state = await beginAgainAtOnce(job, 'n2');
+    expect(state).toBe(FAILED);
     w.letGo('n2');
     const over = await w.ended(job);
     expect(over.status).toBe('completed');
