@@ -1,6 +1,6 @@
 /** What the cluster is: whether its controller answers and since when, how large its arrays and its nodes may be. */
 import type { Limits } from './scheduler.js';
-import { complaint, type RunSlurm } from './slurm-commands.js';
+import { complaint, hasFailed, type RunSlurm } from './slurm-commands.js';
 import type { Reign } from './slurm-sightings.js';
 
 export const NO_REIGN: Reign = { bootTime: '', minJobAgeMs: 0, hasAccounting: false };
@@ -29,7 +29,7 @@ export interface Cluster {
 export async function describeCluster(run: RunSlurm): Promise<Cluster | null> {
   const config = await askConfig(run);
   const nodes = await run('sinfo', ['--noheader', '--Node', '--format=%c|%m'], { timeoutMs: ASK_MS });
-  if (config === null || nodes.code !== 0) return null;
+  if (config === null || hasFailed(nodes)) return null;
   return {
     arraySize: Math.max(1, Number(config('MaxArraySize')) || 1),
     limits: largestOf(nodes.stdout),
@@ -39,9 +39,9 @@ export async function describeCluster(run: RunSlurm): Promise<Cluster | null> {
 type Settings = (name: string) => string;
 
 async function askConfig(run: RunSlurm): Promise<Settings | null> {
-  const { code, stdout } = await run('scontrol', ['show', 'config'], { timeoutMs: ASK_MS });
-  if (code !== 0) return null;
-  return (name) => new RegExp(`^${name}\\s*=\\s*(\\S+)`, 'm').exec(stdout)?.[1] ?? '';
+  const ran = await run('scontrol', ['show', 'config'], { timeoutMs: ASK_MS });
+  if (hasFailed(ran)) return null;
+  return (name) => new RegExp(`^${name}\\s*=\\s*(\\S+)`, 'm').exec(ran.stdout)?.[1] ?? '';
 }
 
 /** Of no start at all, if it does not answer. */

@@ -39,6 +39,16 @@ function environment(configFile: string | null): NodeJS.ProcessEnv {
   };
 }
 
+/** What a program says that heard nothing from the daemon to which it had spoken, or half an answer. */
+export const CUT_OFF = 'timed out|zero bytes|(send|receive) failure|unexpected message|connection reset';
+const NOT_TOLD = new RegExp(
+  `${CUT_OFF}|slurm_load_\\w+ error|unable to contact|connection refused|problem talking`,
+  'i',
+);
+
+/** Of a question: a pipe in the place of a program ends well whatever became of it, and half an answer looks like a whole one. */
+export const hasFailed = ({ code, stderr }: Ran): boolean => code !== 0 || NOT_TOLD.test(stderr);
+
 /** What a program said, in one line. */
 export function complaint({ stderr, how }: Ran): string {
   if (how === 'missing') return 'it is not installed here, or not where slurm.bin_directory says';

@@ -2,7 +2,7 @@
  * What Slurm has, from one squeue for all: formats, because its JSON ignores every filter, and found by name and index,
  * because ids are given again after a crash. Where there is accounting, sacct knows what squeue has forgotten.
  */
-import { complaint, type Ran, type RunSlurm } from './slurm-commands.js';
+import { complaint, hasFailed, type RunSlurm } from './slurm-commands.js';
 import { parseRanges, type TaskName, taskKey } from './slurm-groups.js';
 import { isOver, type SlurmTask } from './slurm-states.js';
 
@@ -47,11 +47,6 @@ function keep(tasks: Map<string, SlurmTask>, key: string, task: SlurmTask): void
 
 const SACCT_MS = 60_000;
 const DAY_SECONDS = 86_400;
-
-/** A pipe in the place of a program ends well whatever became of it, and half an answer looks like a whole one. */
-const BROKE_OFF =
-  /slurm_load_\w+ error|unable to contact|connection (refused|reset)|timed out|zero bytes|(send|receive) failure|problem talking/i;
-const hasFailed = ({ code, stderr }: Ran) => code !== 0 || BROKE_OFF.test(stderr);
 
 /**
  * Null if the accounting does not answer. Only ends: it hears nothing of a crash, after which it says for ever that what was

@@ -10,7 +10,7 @@
  * | no answer, one that was cut, killed; an id, and failed | unknown  | the job may exist: it is looked up by its name    |
  * | anything else                                          | full     | Slurm refused it; nobody is failed for a sentence |
  */
-import { complaint, type Ran, type RunSlurm } from './slurm-commands.js';
+import { CUT_OFF, complaint, type Ran, type RunSlurm } from './slurm-commands.js';
 
 export type Submitted =
   | { readonly outcome: 'accepted'; readonly arrayJobId: string }
@@ -18,7 +18,7 @@ export type Submitted =
 
 /** sbatch has been refused, sleeps, and would try again for two minutes. */
 const SLEEPS = /sleeping and retrying|temporarily disabled/i;
-const UNSURE = /timed out|Zero Bytes|send failure|receive failure|Unexpected message|connection reset/i;
+const UNSURE = new RegExp(CUT_OFF, 'i');
 const NEVER = new RegExp(
   [
     'invalid (partition|account|qos|feature|generic resource|license|node name|user)',

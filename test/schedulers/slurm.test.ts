@@ -243,11 +243,13 @@ describe('a job that Slurm has purged', () => {
     expect(await w.job(id)).toMatchObject({ status: 'error', failureClass: 'time' });
   });
 
-  it('waits for an accounting that does not answer', async () => {
+  it.each(['sacct', 'scontrol'])('waits for a %s that does not answer', async (program) => {
     w = await SlurmEngine.open(db, { accounting: true });
     const id = await purged();
-    w.fake.deaf = 'sacct';
-    await w.reconcile();
+    w.fake.deaf = program;
+    // who can not tell whether there is accounting can not tell the end of anything
+    if (program === 'scontrol') await expect(w.reconcile()).rejects.toThrow('scontrol show config');
+    else await w.reconcile();
     expect((await w.job(id)).status).toBe('running');
     w.fake.deaf = null;
     await w.reconcile();
@@ -302,7 +304,7 @@ it('a started job that slurmctld forgot goes on while its runner speaks, and end
   expect((await w.job(ids[0] as string)).status).toBe('completed');
 });
 
-it('a cancel spares whom a slurmctld that was killed meanwhile gave the id, and is done later', async () => {
+it('a cancel spares whom a slurmctld that was killed meanwhile gave the id', async () => {
   w = await SlurmEngine.open(db);
   w.mayEnd(false);
   const [one] = (await w.submit(1)) as [string];
