@@ -264,8 +264,7 @@ async function recordOutcomes(
   outcomes: readonly SubmissionOutcome[],
 ): Promise<void> {
   const of = (kind: SubmissionOutcome['outcome']) => outcomes.filter((outcome) => outcome.outcome === kind);
-  const jobsOf = (of: readonly SubmissionOutcome[]) =>
-    of.map(({ dispatchId, reason }) => ({ jobId: jobOf.get(dispatchId)!, reason }));
+  const jobIdOf = ({ dispatchId }: SubmissionOutcome) => jobOf.get(dispatchId)!;
   const refused = [...of('rejected'), ...of('full')];
   await ctx.db.transaction(async (tx) => {
     const unstarted = await lockUnstartedDispatches(
@@ -273,10 +272,10 @@ async function recordOutcomes(
       refused.map(({ dispatchId }) => dispatchId),
     );
     const stands = ({ dispatchId }: SubmissionOutcome) => unstarted.has(dispatchId);
-    const begun = refused.filter((outcome) => !stands(outcome));
+    const belied = refused.filter((outcome) => !stands(outcome));
     await markQueued(
       tx,
-      [...of('accepted'), ...begun].map(({ dispatchId, schedulerId }) => {
+      [...of('accepted'), ...belied].map(({ dispatchId, schedulerId }) => {
         return { dispatch_id: dispatchId, scheduler_id: schedulerId };
       }),
     );
@@ -286,13 +285,16 @@ async function recordOutcomes(
     );
     await finishJobs(
       tx,
-      jobsOf(of('rejected').filter(stands)).map(({ jobId, reason }) => rejected(jobId, scheduler.name, reason)),
+      of('rejected')
+        .filter(stands)
+        .map((outcome) => rejected(jobIdOf(outcome), scheduler.name, outcome.reason)),
     );
     await noteWaitReasons(
       tx,
-      jobsOf([...of('full').filter(stands), ...of('unknown')]).map(({ jobId, reason }) => {
-        return { job_id: jobId, wait_reason: reason ?? `the ${scheduler.name} scheduler is full` };
-      }),
+      [...of('full').filter(stands), ...of('unknown')].map((outcome) => ({
+        job_id: jobIdOf(outcome),
+        wait_reason: outcome.reason ?? `the ${scheduler.name} scheduler is full`,
+      })),
     );
   });
 }

@@ -80,11 +80,9 @@ async function syncFile(file: string): Promise<void> {
 
 /** Before a record is made for it. Throws INVALID_INPUT if it is no export, whole or not. */
 export async function checkExport(file: string): Promise<void> {
-  for await (const line of linesOf(file)) {
-    headOf(line, file);
-    return;
-  }
-  headOf('', file);
+  let head = '';
+  for await (head of linesOf(file)) break;
+  headOf(head, file);
 }
 
 /** Throws CONFLICT if the record is not empty or of another schema, INVALID_INPUT if the file is not a whole export. */
