@@ -246,6 +246,7 @@ describe('a job that Slurm has purged', () => {
   it.each(['sacct', 'scontrol'])('waits for a %s that does not answer', async (program) => {
     w = await SlurmEngine.open(db, { accounting: true });
     const id = await purged();
+    await w.fallSilent();
     w.fake.deaf = program;
     // who can not tell whether there is accounting can not tell the end of anything
     if (program === 'scontrol') await expect(w.reconcile()).rejects.toThrow('scontrol show config');
