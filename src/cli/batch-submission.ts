@@ -98,19 +98,20 @@ async function inParts(s: Submission, send: (part: Part) => Promise<SubmitResult
 function callPart(
   session: Session,
   s: Submission,
-  { rows, number }: Part,
+  { rows, number: part }: Part,
   how: { dry_run?: true; all_or_nothing?: true },
   batchId?: string,
 ): Promise<SubmitResult> {
+  const request = { id: s.requestId, part };
   const common = {
     jobs: rows.map((row) => ({ ...s.job, params: new RawJson(row.params) })),
-    request_id: number === 1 ? s.requestId : `${s.requestId}/${number}`,
     ...how,
     ...(s.asAdmin && { as_admin: true }),
   };
   const target = 'batchId' in s.target ? s.target.batchId : batchId;
-  if (target !== undefined) return session.repeatably('extendBatch', { batch_id: target, ...common });
-  return session.repeatably('submitBatch', { ...(s.target as Pick<RestParams<'submitBatch'>, 'name'>), ...common });
+  if (target !== undefined) return session.repeatably('extendBatch', { batch_id: target, ...common }, request);
+  const described = s.target as Pick<RestParams<'submitBatch'>, 'name'>;
+  return session.repeatably('submitBatch', { ...described, ...common }, request);
 }
 
 function refusedPart(error: unknown): SubmitResult {

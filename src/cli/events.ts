@@ -1,8 +1,9 @@
 /** `reprise events`: the record of what happened, oldest first. */
 import { type Command, Option } from 'commander';
 import type { EventView } from '../contract/schemas.js';
+import { sayAtInterrupt } from './interrupt.js';
 import { asAdmin, asking, type Common, limit } from './options.js';
-import { columns, EXIT, print, printJson } from './output.js';
+import { columns, print, printJson } from './output.js';
 import { allPages } from './pages.js';
 import { connect, type Session } from './session.js';
 import { clock, oneLine, truncated } from './text.js';
@@ -62,7 +63,7 @@ async function follow(
   o: EventsOptions,
 ): Promise<void> {
   const stopping = new AbortController();
-  process.once('SIGINT', () => process.exit(EXIT.interrupted));
+  sayAtInterrupt(undefined);
   const everything = o.job !== undefined || o.batch !== undefined;
   const after = o.after ?? (everything ? undefined : 'now');
   let left = o.limit ?? Number.POSITIVE_INFINITY;

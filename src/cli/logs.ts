@@ -4,8 +4,9 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { type Command, Option } from 'commander';
 import { RepriseError } from '../contract/errors.js';
 import type { LogPage } from '../contract/schemas.js';
+import { sayAtInterrupt } from './interrupt.js';
 import { asAdmin, asking, type Common, limit, natural, positive } from './options.js';
-import { EXIT, paint, print, printJson, say } from './output.js';
+import { paint, print, printJson, say } from './output.js';
 import { connect, type Session } from './session.js';
 import { clock, lastDrawn, safeLine } from './text.js';
 
@@ -47,7 +48,7 @@ const FOLLOW_MS = 400;
 
 async function logs(jobId: string, o: LogsOptions): Promise<void> {
   const session = connect(o);
-  if (o.follow) process.once('SIGINT', () => process.exit(EXIT.interrupted));
+  if (o.follow) sayAtInterrupt(undefined);
   const which = {
     job_id: jobId,
     ...(o.contains !== undefined && { contains: o.contains }),

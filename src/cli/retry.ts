@@ -73,7 +73,7 @@ function checkUsage(args: readonly string[], o: RetryOptions): void {
 }
 
 async function ask(session: Session, ids: readonly string[], o: RetryOptions): Promise<RetryResult> {
-  const request = o.requestId ?? newRequestId();
+  const id = o.requestId ?? newRequestId();
   const options = {
     ...(o.reason !== undefined && { reason: o.reason }),
     ...(o.dryRun && { dry_run: true }),
@@ -81,12 +81,12 @@ async function ask(session: Session, ids: readonly string[], o: RetryOptions): P
   };
   if (o.batch !== undefined) {
     const chosen = { batch_id: o.batch, ...(o.state !== undefined && { states: [...o.state] }) };
-    return session.repeatably('retryBatch', { ...chosen, ...options, request_id: request });
+    return session.repeatably('retryBatch', { ...chosen, ...options }, { id, part: 1 });
   }
   const results: RetryResult[] = [];
   for (const [index, part] of idParts(ids).entries()) {
-    const id = index === 0 ? request : `${request}/${index + 1}`;
-    results.push(await session.repeatably('retryJobs', { job_ids: part, ...options, request_id: id }));
+    const request = { id, part: index + 1 };
+    results.push(await session.repeatably('retryJobs', { job_ids: part, ...options }, request));
   }
   return joined(results as [RetryResult, ...RetryResult[]]);
 }

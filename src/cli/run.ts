@@ -81,12 +81,8 @@ async function run(method: string, o: RunOptions): Promise<void> {
     ...(o.source !== undefined && { source_ws_objects: [...o.source] }),
     ...(o.meta !== undefined && { meta: strings(o.meta, '--meta') }),
   };
-  const result = await session.repeatably('submitJobs', {
-    jobs: [job],
-    request_id: o.requestId ?? newRequestId(),
-    ...(o.dryRun && { dry_run: true }),
-    ...(o.asAdmin && { as_admin: true }),
-  });
+  const asked = { jobs: [job], ...(o.dryRun && { dry_run: true }), ...(o.asAdmin && { as_admin: true }) };
+  const result = await session.repeatably('submitJobs', asked, { id: o.requestId ?? newRequestId(), part: 1 });
   tell(result, method, o);
   const id = result.items[0]?.job_id;
   if (o.wait && id != null) tellEnd((await waitForJobs(session, [id], o.asAdmin))[0] as JobDetail, o);

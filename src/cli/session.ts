@@ -5,18 +5,29 @@ import { join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Client, createClient } from '../client/client.js';
 import { RepriseError } from '../contract/errors.js';
-import type { RestName, RestParams, RestResult } from '../contract/operations.js';
+import type { RestParams, RestResult } from '../contract/operations.js';
+import { sayAtInterrupt } from './interrupt.js';
 import { UsageError } from './output.js';
 
 export interface Place {
   readonly dataDir?: string | undefined;
 }
 
+type RepeatableName = 'submitJobs' | 'submitBatch' | 'extendBatch' | 'retryJobs' | 'retryBatch';
+type RequestParams<N extends RepeatableName> = Omit<RestParams<N>, 'request_id'>;
+
+/** What a command asks for, in one call or several: each has a request id of its own, made from the command's. */
+interface Request {
+  readonly id: string;
+  /** From 1. */
+  readonly part: number;
+}
+
 export interface Session {
   readonly url: string;
   readonly call: Client['call'];
-  /** For calls that carry a request id: repeated while the connection breaks, since the server answers them once. */
-  repeatably<N extends RestName>(name: N, params: RestParams<N> & { request_id: string }): Promise<RestResult<N>>;
+  /** For calls that submit or retry: repeated while the connection breaks, since the server takes a request id once. */
+  repeatably<N extends RepeatableName>(name: N, params: RequestParams<N>, request: Request): Promise<RestResult<N>>;
   /** A client for the server as it is now: one started again may have another port. */
   client(): Client;
 }
@@ -35,7 +46,7 @@ export function connect(place: Place): Session {
   const client = () => createClient(addressOf(dataDir));
   const { url } = addressOf(dataDir);
   const call: Client['call'] = (name, params) => client().call(name, params).catch(explain(dataDir));
-  return { url, call, client, repeatably: (name, params) => repeatedly(call, name, params) };
+  return { url, call, client, repeatably: (name, params, request) => repeatedly(call, name, params, request) };
 }
 
 interface Address {
@@ -139,23 +150,24 @@ function wasRefused(error: unknown): boolean {
 const PAUSES_MS = [200, 500, 1000, 2000, 4000, 8000];
 
 /** A server that was never there is told at once; one that was lost on the way may come back. */
-async function repeatedly<N extends RestName>(
+async function repeatedly<N extends RepeatableName>(
   call: Client['call'],
   name: N,
-  params: RestParams<N> & { request_id: string },
+  params: RequestParams<N>,
+  { id, part }: Request,
 ): Promise<RestResult<N>> {
+  const unknown = `whether it was recorded is not known: repeat the command with --request-id ${id}`;
+  sayAtInterrupt(`interrupted; ${params.dry_run ? 'nothing was recorded' : unknown}`);
+  const asked = { ...params, request_id: part === 1 ? id : `${id}/${part}` } as RestParams<N>;
   for (let round = 0; ; round += 1) {
     try {
-      return await call(name, params);
+      const answer = await call(name, asked);
+      if (!params.dry_run) sayAtInterrupt('interrupted; what was asked for is recorded and goes on');
+      return answer;
     } catch (error) {
       const lost = error instanceof RepriseError && error.code === 'UNAVAILABLE';
       if (!lost || (round === 0 && wasRefused(error))) throw error;
-      if (round === PAUSES_MS.length) {
-        throw new RepriseError(
-          'UNAVAILABLE',
-          `${error.message}; whether it was recorded is not known: repeat the command with --request-id ${params.request_id}`,
-        );
-      }
+      if (round === PAUSES_MS.length) throw new RepriseError('UNAVAILABLE', `${error.message}; ${unknown}`);
       await sleep(PAUSES_MS[round]);
     }
   }

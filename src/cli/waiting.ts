@@ -5,7 +5,8 @@
 import { RepriseError } from '../contract/errors.js';
 import type { BatchView, JobDetail } from '../contract/schemas.js';
 import { isTerminal } from '../contract/status.js';
-import { clearProgress, EXIT, say, showProgress } from './output.js';
+import { sayAtInterrupt } from './interrupt.js';
+import { clearProgress, say, showProgress } from './output.js';
 import type { Session } from './session.js';
 import { progress } from './text.js';
 
@@ -30,7 +31,7 @@ type LookAgain<T> = (endedJobs: readonly string[]) => Promise<Look<T>>;
 
 /** `left` is said at Ctrl-C: what goes on, and how to look again. */
 async function waitFor<T>(session: Session, scope: Scope, left: string, look: LookAgain<T>): Promise<T> {
-  const restore = onInterrupt(left);
+  sayAtInterrupt(left);
   const news = followNews(session, scope);
   let lost = false;
   try {
@@ -46,7 +47,7 @@ async function waitFor<T>(session: Session, scope: Scope, left: string, look: Lo
     }
   } finally {
     news.stop();
-    restore();
+    sayAtInterrupt(undefined);
     clearProgress();
   }
 }
@@ -54,15 +55,6 @@ async function waitFor<T>(session: Session, scope: Scope, left: string, look: Lo
 function ignoreLostServer(error: unknown): null {
   if (error instanceof RepriseError && error.code === 'UNAVAILABLE') return null;
   throw error;
-}
-
-function onInterrupt(left: string): () => void {
-  const leave = () => {
-    say(left);
-    process.exit(EXIT.interrupted);
-  };
-  process.once('SIGINT', leave);
-  return () => process.off('SIGINT', leave);
 }
 
 const pause = (ms: number) => new Promise<void>((done) => setTimeout(done, ms));

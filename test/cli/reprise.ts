@@ -46,7 +46,7 @@ export interface Cli {
   /** Runs one command to its end. */
   run(args: readonly string[], more?: { input?: string; env?: Record<string, string>; cwd?: string }): Promise<Ran>;
   /** Runs it and looks on. */
-  start(args: readonly string[]): Running;
+  start(args: readonly string[], env?: Record<string, string>): Running;
   /** A line of a shell in which `reprise` is a command; pipefail is on. */
   shell(line: string): Promise<Ran>;
   /** Standard output of a command that must succeed, without the last line end. */
@@ -67,7 +67,7 @@ export function createCli(): Cli {
   const cli: Cli = {
     dataDir,
     run: (args, { input, env, cwd } = {}) => start(args, env, input, cwd).ended,
-    start: (args) => start(args),
+    start: (args, env) => start(args, env),
     shell(line) {
       const script = `set -o pipefail; reprise() { '${process.execPath}' '${PROGRAM}' "$@"; }; ${line}`;
       return watch(spawn('bash', ['-c', script], { env: environment(dataDir) })).ended;

@@ -1,5 +1,7 @@
 /** The command line as people and scripts use it: built programs, a server of their own, real jobs. */
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -154,6 +156,35 @@ describe('reprise run', () => {
     expect([status, stderr]).toEqual([130, expect.stringContaining('stopped waiting; the jobs go on')]);
     open();
     await until('the job to complete', async () => (await json<JobDetail>('show', id)).status === 'completed');
+  });
+
+  it('left with Ctrl-C before it is answered names the request id, with which it is not recorded twice', async () => {
+    let child = { kill: (_: NodeJS.Signals) => false };
+    // an answer that never comes: the call is passed on, its answer kept, and the program interrupted
+    const silent = createServer(async ({ method = '', url: path, headers }, answer) => {
+      const body = await new Promise<string>((done) => {
+        let text = '';
+        answer.req.on('data', (part) => (text += part)).on('end', () => done(text));
+      });
+      await fetch(`${url}${path}`, { method, body, headers: headers as Record<string, string> });
+      child.kill('SIGINT');
+    });
+    await new Promise<void>((listening) => void silent.listen(0, '127.0.0.1', listening));
+    const { port } = silent.address() as AddressInfo;
+    const token = readFileSync(join(cli.dataDir, 'admin-token'), 'utf8').trim();
+    const before = (await out('list', '-q')).split('\n');
+    const left = cli.start(['run', 'demo.echo'], { REPRISE_URL: `http://127.0.0.1:${port}`, REPRISE_TOKEN: token });
+    child = left.child;
+    const { status, stdout, stderr } = await left.ended;
+    silent.closeAllConnections();
+    silent.close();
+    expect([status, stdout]).toEqual([130, '']);
+    expect(stderr).toMatch(
+      /^interrupted; whether it was recorded is not known: repeat the command with --request-id \S+\n$/,
+    );
+    const requestId = stderr.trim().split(' ').at(-1) as string;
+    const id = await out('run', 'demo.echo', '--request-id', requestId);
+    expect((await out('list', '-q')).split('\n').filter((shown) => !before.includes(shown))).toEqual([id]);
   });
 });
 
