@@ -5,12 +5,12 @@ export type Status = (typeof STATUSES)[number];
 
 /**
  * Where a job may go from each status. `running → queued` does not exist: a late "queued" only adds a time.
- * `queued → created` is a dispatch that was lost before the job started; `running → created` one that was lost after, where
- * the operator wants it begun anew (`slurm.requeue`).
+ * `queued → created` is a dispatch that was lost before the job started; `running → created` and `estimating → created` one that
+ * was lost after, where the operator wants it begun anew (`slurm.requeue`).
  */
 export const TRANSITIONS: Readonly<Record<Status, readonly Status[]>> = {
   created: ['queued', 'estimating', 'running', 'completed', 'error', 'terminated'],
-  estimating: ['running', 'completed', 'error', 'terminated'],
+  estimating: ['created', 'running', 'completed', 'error', 'terminated'],
   queued: ['created', 'estimating', 'running', 'completed', 'error', 'terminated'],
   running: ['created', 'completed', 'error', 'terminated'],
   completed: [],

@@ -254,10 +254,10 @@ const requeueJobsIfUnfinished = statement<{ job_id: string }>(
     for update
   ), requeued as (
     update jobs j
-    set status = 'created', updated_at = now(), wait_reason = null, running_at = null
+    set status = 'created', updated_at = now(), wait_reason = null, estimating_at = null, running_at = null
     from before b
     where j.job_id = b.job_id
-      and (b.previous_status = 'queued' or $2::boolean and b.previous_status = 'running')
+      and (b.previous_status = 'queued' or $2::boolean and b.previous_status in ('estimating', 'running'))
     returning j.job_id, j.batch_id, j.owner, b.previous_status
   ), noted as (
     insert into events (kind, job_id, batch_id, owner, payload)

@@ -2,6 +2,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { DispatchEnd } from '../../src/schedulers/scheduler.js';
 import type { Db } from '../../src/store/db.js';
+import { startJobs } from '../../src/store/lifecycle.js';
 import { openTestDb } from '../support/databases.js';
 import {
   admin,
@@ -113,6 +114,17 @@ describe('a job that had started', () => {
     await h.engine.report([{ token: second, start: { host: 'there' }, finish, gone: true }]);
     expect(await jobOf(id)).toMatchObject({ status: 'completed' });
     expect(await closeReasons(id)).toEqual(['lost', 'finished']);
+  });
+
+  it('waits again from estimating too, as another runner has it, and goes on as a new one', async () => {
+    const id = await submitted();
+    await db.transaction((tx) => startJobs(tx, [{ job_id: id, host: null, estimating: true, actor: null }]));
+    expect(await jobOf(id)).toMatchObject({ status: 'estimating', estimatingAt: expect.any(Date) });
+    await ends(id, { ...BROKEN, again: true });
+    expect(await jobOf(id)).toMatchObject({ status: 'created', estimatingAt: null });
+    expect(await closeReasons(id)).toEqual(['lost']);
+    await h.dispatcher.runOnce();
+    expect(await jobOf(id)).toMatchObject({ status: 'queued' });
   });
 
   it('keeps the end that its runner told in between', async () => {
