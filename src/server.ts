@@ -29,9 +29,10 @@ import { createWake, type Wake } from './engine/wake.js';
 import type { Log } from './log.js';
 import { examineFor } from './maintenance/doctor.js';
 import { every, type Loop } from './maintenance/every.js';
+import { createHearing } from './maintenance/hearing.js';
 import { createHosts, type Hosts } from './maintenance/hosts.js';
 import { createReadiness } from './maintenance/readiness.js';
-import { createReconciler } from './maintenance/reconciler.js';
+import { createReconciler, SILENCE_MS } from './maintenance/reconciler.js';
 import { createStatistics } from './maintenance/statistics.js';
 import { type UpkeepOptions, upkeepLoops } from './maintenance/upkeep.js';
 import { createMetrics } from './metrics.js';
@@ -98,6 +99,7 @@ const MEGABYTE = 1024 * 1024;
 const EXAMINE_MS = 1_000;
 /** Longer than an upgrade of the server or a restart of its machine. */
 const HOST_LEASE_MS = 5 * 60_000;
+const RECONCILE_MS = 5_000;
 
 export async function startServer(options: ServerOptions): Promise<RunningServer> {
   const closing: (() => unknown)[] = [];
@@ -250,10 +252,11 @@ async function startLoops(
   await hosts.renew();
   if (ctx.db.kind === 'postgres') closing.push(await spreadHints(ctx.db, wake, randomBytes(8).toString('hex')));
   const dispatcher = createDispatcher(ctx);
-  const reconciler = createReconciler(ctx, dispatcher.underWay);
+  const hearing = createHearing(SILENCE_MS, RECONCILE_MS, () => performance.now());
+  const reconciler = createReconciler(ctx, dispatcher.underWay, hearing);
   const { log } = ctx;
   const dispatching = every({ name: 'dispatch', intervalMs: 2_000, run: dispatcher.runOnce, log });
-  const reconciling = every({ name: 'reconcile', intervalMs: 5_000, run: reconciler.runOnce, log });
+  const reconciling = every({ name: 'reconcile', intervalMs: RECONCILE_MS, run: reconciler.runOnce, log });
   const renewing = every({ name: 'leases', intervalMs: 5_000, run: ctx.leases.flush, log });
   const loops = [
     dispatching,

@@ -10,14 +10,15 @@
  * | started  | the same, by a worker that is not ours                     | nothing: it need not know a heartbeat  |
  *
  * Machines with a scheduler of their own have leases (hosts.ts); the last rows are about schedulers that many servers share.
- * Silence proves nothing while we ourselves could not hear: only after a whole lease of turns without a break is it
- * believed. What still runs is cancelled at its scheduler, and until that is done no retry of it starts.
+ * Silence is believed as `hearing.ts` says. What still runs is cancelled at its scheduler, and until that is done no retry of
+ * it starts.
  */
 import { cancelDispatchesOf } from '../engine/cancel.js';
 import type { Context } from '../engine/context.js';
 import { lostFinish } from '../engine/worker-reports.js';
 import { type Finish, finishJobs, requeueJobs } from '../store/lifecycle.js';
 import { lockJobsQueuedFor, lockSilentDispatches, lockUnheldJobs } from '../store/reap.js';
+import { createHearing } from './hearing.js';
 
 export interface ReapLimits {
   readonly queuedMs: number;
@@ -37,19 +38,16 @@ const LONGEST_INTERVAL_MS = 60_000;
 /** `now`: milliseconds of a clock that never goes back. */
 export function createReaper(ctx: Context, limits: ReapLimits, now: () => number): Reaper {
   const intervalMs = Math.min(limits.leaseMs / 10, LONGEST_INTERVAL_MS);
-  let lastTurn = Number.NEGATIVE_INFINITY;
-  let hearsSince = now();
+  const hearing = createHearing(limits.leaseMs, intervalMs, now);
   return {
     intervalMs,
-    async runOnce() {
-      // a machine that slept, or a database that was away
-      if (now() - lastTurn > 3 * intervalMs) hearsSince = now();
-      const requeued = await requeueUnheld(ctx);
-      const overdue = await endOverdue(ctx, limits.queuedMs / 1000);
-      const silent = now() - hearsSince < limits.leaseMs ? [] : await endSilent(ctx, limits.leaseMs / 1000);
-      lastTurn = now();
-      return told(ctx, requeued, [...overdue, ...silent]);
-    },
+    runOnce: () =>
+      hearing.turn(async (hears) => {
+        const requeued = await requeueUnheld(ctx);
+        const overdue = await endOverdue(ctx, limits.queuedMs / 1000);
+        const silent = hears ? await endSilent(ctx, limits.leaseMs / 1000) : [];
+        return told(ctx, requeued, [...overdue, ...silent]);
+      }),
   };
 }
 

@@ -6,7 +6,8 @@
  * | pending, running   | adopted: queued                     | nothing                             | cancelled again      |
  * | pending: why       | that is the reason why it waits     | nothing                             | cancelled again      |
  * | gone               | dispatch lost, the job waits again  | dispatch lost, error: platform, but | dispatch closed      |
- * |                    |                                     | not while its runner still speaks   |                      |
+ * |                    |                                     | not while its runner still speaks,  |                      |
+ * |                    |                                     | or may not have been heard          |                      |
  * | gone: its end      | see give-up.ts                      | see give-up.ts                      | dispatch closed      |
  * | (can not be asked) | nothing                             | nothing                             | nothing              |
  *
@@ -31,26 +32,42 @@ import { findOpenDispatches, markQueued, type OpenDispatchRow, refOf } from '../
 import { noteSchedulerReasons } from '../store/lifecycle.js';
 import { noteWhyJobsWait } from '../store/reap.js';
 import { giveUpDispatches } from './give-up.js';
+import type { Hearing } from './hearing.js';
 
 /** Another replica may be between opening and submitting. */
 const SUBMISSION_SECONDS = 30;
-/** Of a runner whose scheduler forgot it: three of its heartbeats. A scheduler of this machine knows its processes. */
+/** Of a runner whose scheduler forgot it: three of its heartbeats. */
 const SILENCE_SECONDS = 90;
+export const SILENCE_MS = SILENCE_SECONDS * 1000;
 
 export interface Reconciler {
   runOnce(): Promise<void>;
 }
 
-export function createReconciler(ctx: Context, underWay: ReadonlySet<string>): Reconciler {
+interface Turn {
+  readonly ctx: Context;
+  readonly underWay: ReadonlySet<string>;
+  /** See `Hearing`. */
+  readonly hears: boolean;
+}
+
+/** `hearing`: of a lease of `SILENCE_MS`. */
+export function createReconciler(ctx: Context, underWay: ReadonlySet<string>, hearing: Hearing): Reconciler {
   const goneBefore = new Map([...ctx.schedulers.keys()].map((name) => [name, new Map() as GoneBefore]));
+  const all = async (hears: boolean) => {
+    const turn = { ctx, underWay, hears };
+    const failures: unknown[] = [];
+    for (const scheduler of ctx.schedulers.values()) {
+      const gone = goneBefore.get(scheduler.name) as GoneBefore;
+      await reconcileInTurn(turn, scheduler, gone).catch((error: unknown) => failures.push(error));
+    }
+    await noteWhyJobsWait(ctx.db, [...ctx.schedulers.keys()]);
+    return failures;
+  };
   return {
     async runOnce() {
-      const failures: unknown[] = [];
-      for (const scheduler of ctx.schedulers.values()) {
-        const gone = goneBefore.get(scheduler.name) as GoneBefore;
-        await reconcileInTurn(ctx, scheduler, underWay, gone).catch((error: unknown) => failures.push(error));
-      }
-      await noteWhyJobsWait(ctx.db, [...ctx.schedulers.keys()]);
+      // a scheduler that can not be asked says nothing of runners
+      const failures = await hearing.turn(all);
       if (failures.length > 0) throw failures[0];
     },
   };
@@ -60,23 +77,13 @@ export function createReconciler(ctx: Context, underWay: ReadonlySet<string>): R
 type GoneBefore = Map<string, string | null>;
 
 /** Who was not let in has missed a turn: what it heard before is not "twice, a turn apart". */
-async function reconcileInTurn(
-  ctx: Context,
-  scheduler: Scheduler,
-  underWay: ReadonlySet<string>,
-  goneBefore: GoneBefore,
-): Promise<void> {
-  const turn = () => reconcile(ctx, scheduler, underWay, goneBefore);
-  if (scheduler.host !== null) return turn();
-  if (!(await ctx.db.exclusively(`reconcile ${scheduler.name}`, turn))) goneBefore.clear();
+async function reconcileInTurn(turn: Turn, scheduler: Scheduler, goneBefore: GoneBefore): Promise<void> {
+  const run = () => reconcile(turn, scheduler, goneBefore);
+  if (scheduler.host !== null) return run();
+  if (!(await turn.ctx.db.exclusively(`reconcile ${scheduler.name}`, run))) goneBefore.clear();
 }
 
-async function reconcile(
-  ctx: Context,
-  scheduler: Scheduler,
-  underWay: ReadonlySet<string>,
-  goneBefore: GoneBefore,
-): Promise<void> {
+async function reconcile({ ctx, underWay, hears }: Turn, scheduler: Scheduler, goneBefore: GoneBefore): Promise<void> {
   const open = (await findOpenDispatches(ctx.db, scheduler.name, scheduler.host)).filter(
     (row) => !underWay.has(row.dispatch_id) && (row.submitted_at !== null || isOld(scheduler, row)),
   );
@@ -92,7 +99,7 @@ async function reconcile(
   await adopt(ctx, scheduler, alive);
   await noteSchedulerReasons(ctx.db, [...reasonsOf(alive, stateOf), ...gone.map(reasonOfGone)]);
   await cancelEnded(ctx, scheduler, alive);
-  await closeGone(ctx, scheduler, believed, stateOf);
+  await closeGone(ctx, believed, stateOf, silenceOf(scheduler, hears));
   for (const row of believed) goneBefore.delete(row.dispatch_id);
 }
 
@@ -135,11 +142,17 @@ const reasonOfGone = ({ job_id }: OpenDispatchRow) => {
   return { job_id, wait_reason: 'its scheduler does not have it any more; it is asked once more' };
 };
 
+/** Seconds; see `Ends`. A scheduler of this machine knows its processes. */
+function silenceOf(scheduler: Scheduler, hears: boolean): number {
+  if (scheduler.host !== null) return 0;
+  return hears ? SILENCE_SECONDS : Number.POSITIVE_INFINITY;
+}
+
 async function closeGone(
   ctx: Context,
-  scheduler: Scheduler,
   gone: readonly OpenDispatchRow[],
   stateOf: StateOf,
+  silence: number,
 ): Promise<void> {
   if (gone.length === 0) return;
   const known = new Map<string, DispatchEnd>();
@@ -148,7 +161,6 @@ async function closeGone(
     if (state.state === 'gone' && state.end !== null) known.set(row.dispatch_id, state.end);
   }
   const names = new Map(gone.map((row) => [row.dispatch_id, row.scheduler_name]));
-  const silence = scheduler.host === null ? SILENCE_SECONDS : 0;
   await ctx.db.transaction((tx) => giveUpDispatches(tx, [...names.keys()], { known, names, silence }));
   ctx.wake('dispatch');
   ctx.wake('events');

@@ -283,15 +283,21 @@ describe('a job that Slurm has purged', () => {
   });
 });
 
-it('a started job that slurmctld forgot goes on while its runner speaks, and ends as that says', async () => {
+/** They run, and slurmctld was killed and knows nothing of them. */
+async function startedAndForgotten(count: number): Promise<string[]> {
   w = await SlurmEngine.open(db);
   w.mayEnd(false);
-  const ids = await w.submit(2);
+  const ids = await w.submit(count);
   await w.dispatch();
-  await w.begins(2);
+  await w.begins(count);
   await w.report(false);
   w.fake.forget();
   w.fake.bootTime = '2030-01-02T00:00:00';
+  return ids;
+}
+
+it('a started job that slurmctld forgot goes on while its runner speaks, and ends as that says', async () => {
+  const ids = await startedAndForgotten(2);
   await w.reconcile();
   expect(await w.statuses(ids)).toEqual({ running: 2 });
   const tokens = (await Promise.all(ids.map((id) => w.h.engine.dispatchesOf(id)))).map(
@@ -303,6 +309,17 @@ it('a started job that slurmctld forgot goes on while its runner speaks, and end
   expect(await w.statuses(ids)).toEqual({ running: 1, error: 1 });
   await w.h.engine.report([{ token: tokens[0] as string, finish: DONE, gone: true }]);
   expect((await w.job(ids[0] as string)).status).toBe('completed');
+});
+
+it('a started job that slurmctld forgot is not silent while the server may not have heard it', async () => {
+  const [id] = (await startedAndForgotten(1)) as [string];
+  await w.fallSilent();
+  w.hears = false;
+  await w.reconcile();
+  expect((await w.job(id)).status).toBe('running');
+  w.hears = true;
+  await w.reconcile();
+  expect((await w.job(id)).status).toBe('error');
 });
 
 it('a cancel spares whom a slurmctld that was killed meanwhile gave the id', async () => {

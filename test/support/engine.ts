@@ -14,6 +14,7 @@ import type { Actor, RetryOptions, SubmitTarget } from '../../src/engine/engine.
 import { createLeases } from '../../src/engine/leases.js';
 import { createSpared } from '../../src/engine/next-dispatch.js';
 import { createWake } from '../../src/engine/wake.js';
+import type { Hearing } from '../../src/maintenance/hearing.js';
 import { createReconciler } from '../../src/maintenance/reconciler.js';
 import {
   type DispatchEnd,
@@ -146,7 +147,15 @@ export const alice: Actor = { user: 'alice', admin: 'none', asAdmin: false };
 export const bob: Actor = { user: 'bob', admin: 'none', asAdmin: false };
 export const admin: Actor = { user: 'root', admin: 'write', asAdmin: true };
 
-export function openEngine(db: Db, parts: Partial<Context> = {}, scheduler = new HandScheduler()) {
+/** As a server that has been up for long. */
+const ALWAYS_HEARS: Hearing = { turn: (run) => run(true) };
+
+export function openEngine(
+  db: Db,
+  parts: Partial<Context> = {},
+  scheduler = new HandScheduler(),
+  hearing = ALWAYS_HEARS,
+) {
   const catalog = fixedCatalog();
   const rights = new Map<string, Right>();
   const unreadable = new Set<string>();
@@ -178,7 +187,7 @@ export function openEngine(db: Db, parts: Partial<Context> = {}, scheduler = new
   };
   const engine = createEngine(ctx);
   const dispatcher = createDispatcher(ctx);
-  const reconciler = createReconciler(ctx, dispatcher.underWay);
+  const reconciler = createReconciler(ctx, dispatcher.underWay, hearing);
   return { ctx, engine, dispatcher, reconciler, scheduler, catalog, rights, unreadable, wake };
 }
 export type Harness = ReturnType<typeof openEngine>;

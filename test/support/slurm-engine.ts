@@ -29,6 +29,8 @@ interface Wishes {
 export class SlurmEngine {
   /** The scheduler's clock, in milliseconds. */
   now = 1_000_000;
+  /** Whether the server has been up for long enough to believe that a runner is silent. */
+  hears = true;
   readonly fake: FakeSlurm;
   readonly h: Harness;
   readonly #db: Db;
@@ -67,7 +69,8 @@ export class SlurmEngine {
       now: () => this.now,
       patienceMs: 1_500,
     });
-    this.h = openEngine(db, { schedulers: new Map([[scheduler.name, scheduler]]), schedulerFor: () => scheduler });
+    const parts = { schedulers: new Map([[scheduler.name, scheduler]]), schedulerFor: () => scheduler };
+    this.h = openEngine(db, parts, undefined, { turn: (run) => run(this.hears) });
   }
 
   static async open(db: Db, { needs = {}, accounting = false }: Wishes = {}): Promise<SlurmEngine> {
