@@ -60,8 +60,13 @@ export async function batchItems(
     ...(o.asAdmin && { as_admin: true }),
   };
   const read = (at: { limit: number; cursor?: string }) => session.call('listItems', { ...filter, ...at });
-  return (await allPages(read, o.most ?? Number.POSITIVE_INFINITY, MOST_A_PAGE)).items;
+  const most = o.most ?? Number.POSITIVE_INFINITY;
+  const { items } = await allPages(read, most, MOST_A_PAGE);
+  // pages are in the order of the newest jobs, so that none is missed; all of them are told in the order of submission
+  return items.length < most ? items.sort(byRoot) : items;
 }
+
+const byRoot = (a: BatchItem, b: BatchItem) => Number(a.root_id > b.root_id) - Number(a.root_id < b.root_id);
 
 export async function failedItems(session: Session, batchId: string, asAdmin: boolean | undefined): Promise<Failed[]> {
   const items = await batchItems(session, batchId, { states: ['error'], asAdmin });

@@ -161,12 +161,10 @@ describe('reprise run', () => {
   it('left with Ctrl-C before it is answered names the request id, with which it is not recorded twice', async () => {
     let child = { kill: (_: NodeJS.Signals) => false };
     // an answer that never comes: the call is passed on, its answer kept, and the program interrupted
-    const silent = createServer(async ({ method = '', url: path, headers }, answer) => {
-      const body = await new Promise<string>((done) => {
-        let text = '';
-        answer.req.on('data', (part) => (text += part)).on('end', () => done(text));
-      });
-      await fetch(`${url}${path}`, { method, body, headers: headers as Record<string, string> });
+    const silent = createServer(async (request) => {
+      const body = Buffer.concat(await request.toArray());
+      const headers = { authorization: request.headers.authorization ?? '', 'content-type': 'application/json' };
+      await fetch(`${url}${request.url}`, { method: 'POST', body, headers });
       child.kill('SIGINT');
     });
     await new Promise<void>((listening) => void silent.listen(0, '127.0.0.1', listening));
@@ -217,6 +215,11 @@ describe('reprise batch', () => {
       stdout: '',
       stderr: expect.stringContaining('1 job retried; receipts:'),
     });
+    // in the order of submission, though a retry has a later id
+    expect((await out('batch', 'show', batch, '-q')).split('\n')).toEqual([
+      retried.stdout.trim(),
+      ...dry.stdout.trim().split('\n').slice(1),
+    ]);
     const rest = await run(['retry', '--batch', batch, '--failed', '--wait']);
     expect([rest.status, rest.stdout.trim().split('\n').length]).toEqual([0, 2]);
     expect(rest.stderr).toContain('2 of 2 retries completed; the batch is completed');
