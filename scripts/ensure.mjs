@@ -21,9 +21,13 @@ function succeeds(command, ...args) {
 }
 
 /** Runs with its output on stderr: stdout belongs to the program that is set up. */
-function run(command, args, cwd = root) {
+function run(command, args, { cwd = root, tries = 1 } = {}) {
   const child = spawnSync(command, args, { cwd, stdio: ['ignore', 2, 2] });
   if (child.status === 0) return;
+  if (tries > 1) {
+    spawnSync('sleep', ['10']);
+    return run(command, args, { cwd, tries: tries - 1 });
+  }
   const how = child.error?.message ?? `exit ${child.status ?? child.signal}`;
   fail(`"${[command, ...args].join(' ')}" failed (${how}); the lines above say why`);
 }
@@ -41,7 +45,7 @@ function ensureInstalled(directory = '') {
   if (isInstalled(path)) return;
   say(`${join(directory, 'node_modules')} is missing or not what package-lock.json asks for: npm ci`);
   // with NODE_ENV=production npm would leave out the compiler
-  run('npm', ['ci', '--include=dev', '--no-audit', '--no-fund'], path);
+  run('npm', ['ci', '--include=dev', '--no-audit', '--no-fund'], { cwd: path });
 }
 
 function ensureBuilt() {
@@ -113,8 +117,17 @@ function ensureSystem(option) {
     fail(`only root may install; run: sudo apt-get install --no-install-recommends ${packages.join(' ')}`);
   say(`installing with apt-get: ${packages.join(' ')}`);
   // `env` behind sudo, because sudo drops the variables it is given
-  const [program, ...apt] = [...sudo, 'env', 'DEBIAN_FRONTEND=noninteractive', 'apt-get', '-qq'];
-  run(program, [...apt, 'update']);
+  const [program, ...apt] = [
+    ...sudo,
+    'env',
+    'DEBIAN_FRONTEND=noninteractive',
+    'apt-get',
+    '-qq',
+    '-o',
+    'DPkg::Lock::Timeout=300',
+  ];
+  // a machine that has just been started updates its lists by itself, and mirrors fail now and then
+  run(program, [...apt, 'update'], { tries: 6 });
   run(program, [...apt, 'install', '-y', '--no-install-recommends', ...packages]);
   const still = missing.filter((need) => !need.found()).map((need) => need.package);
   if (still.length > 0) fail(`${still.join(', ')} was installed, but what it should bring is still not there`);

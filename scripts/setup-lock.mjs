@@ -1,76 +1,30 @@
-/** One set-up at a time in one clone: two `npm ci` beside each other would tear node_modules apart. */
-import { linkSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+/**
+ * One set-up at a time in one clone: two `npm ci` beside each other would tear node_modules apart. The lock is a name that
+ * the kernel gives to one process and frees with it, however it ends.
+ */
+import { createHash } from 'node:crypto';
+import { realpathSync } from 'node:fs';
+import { createServer } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { stateDir } from './setup-state.mjs';
+import { root } from './setup-state.mjs';
 
-const lockFile = join(stateDir, 'set-up.lock');
+const name = `\0reprise-set-up-${createHash('sha256').update(realpathSync(root)).digest('hex').slice(0, 12)}`;
 
-/** Waits for its turn; resolves to the function that gives it up. A lock whose process died is taken over. */
+/** Waits for its turn; resolves to the function that gives it up. */
 export async function lockSetup(say) {
-  mkdirSync(stateDir, { recursive: true });
-  let told = false;
-  while (!take()) {
-    const holder = readHolder();
-    if (holder !== null && isAlive(holder)) {
-      if (!told) say(`process ${holder} is setting up this directory; waiting for it (${lockFile})`);
-      told = true;
-      await sleep(200);
-    } else if (holder !== null) {
-      removeDead(holder);
-    }
-  }
-  const unlock = () => rmSync(lockFile, { force: true });
+  let lock = await take();
+  if (lock === null) say('another process is setting up this directory; waiting for it');
+  for (; lock === null; lock = await take()) await sleep(200);
   // fail() ends the process inside a step
-  process.once('exit', unlock);
-  return () => {
-    process.off('exit', unlock);
-    unlock();
-  };
+  lock.unref();
+  return () => lock.close();
 }
 
-/** Written whole under a name of its own, then linked: nobody ever reads a lock without its number. */
+/** Null: somebody else has it. */
 function take() {
-  const own = `${lockFile}.${process.pid}`;
-  writeFileSync(own, String(process.pid));
-  try {
-    linkSync(own, lockFile);
-    return true;
-  } catch (error) {
-    if (error.code !== 'EEXIST') throw error;
-    return false;
-  } finally {
-    rmSync(own);
-  }
-}
-
-function readHolder(file = lockFile) {
-  try {
-    return Number(readFileSync(file, 'utf8'));
-  } catch (error) {
-    if (error.code === 'ENOENT') return null;
-    throw error;
-  }
-}
-
-/** Two may see the same dead holder: the slower one gets the lock of the faster in its hands and puts it back. */
-function removeDead(holder) {
-  const aside = `${lockFile}.dead.${process.pid}`;
-  try {
-    renameSync(lockFile, aside);
-  } catch (error) {
-    if (error.code === 'ENOENT') return;
-    throw error;
-  }
-  if (readHolder(aside) !== holder) linkSync(aside, lockFile);
-  rmSync(aside);
-}
-
-function isAlive(pid) {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return error.code === 'EPERM';
-  }
+  const lock = createServer((socket) => socket.destroy());
+  return new Promise((done, failed) => {
+    lock.once('error', (error) => (error.code === 'EADDRINUSE' ? done(null) : failed(error)));
+    lock.listen(name, () => done(lock));
+  });
 }

@@ -1,5 +1,6 @@
-import { execFile, spawnSync } from 'node:child_process';
-import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { execFile, spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -43,6 +44,8 @@ describe('the lock of the set-up', () => {
     appendFileSync('turns', process.pid + ' out\\n');
     unlock();`;
 
+  const TAKE = "import { lockSetup } from './scripts/setup-lock.mjs'; const unlock = await lockSetup(console.log);";
+
   async function contend(): Promise<void> {
     const args = ['--input-type=module', '--eval', contender];
     await Promise.all(Array.from({ length: 5 }, () => promisify(execFile)(process.execPath, args, { cwd: clone })));
@@ -50,15 +53,22 @@ describe('the lock of the set-up', () => {
     expect(turns).toHaveLength(10);
     const pairs = turns.filter((_, index) => index % 2 === 0);
     for (const [index, entered] of pairs.entries()) expect(turns[index * 2 + 1]).toBe(entered.replace(' in', ' out'));
-    expect(existsSync(join(clone, '.cache/set-up.lock'))).toBe(false);
   }
 
   test('lets several set-ups of one directory take turns', contend);
 
-  test('is taken over, by one only, when its process has died', async () => {
-    const { pid } = spawnSync(process.execPath, ['--version']);
-    put('.cache/set-up.lock', String(pid));
-    await contend();
+  test('is free when its process has died, and taken by one only', async () => {
+    const evaluated = (more: string) => ['--input-type=module', '--eval', `${TAKE} ${more}`];
+    const holder = spawn(process.execPath, evaluated("console.log('in'); setTimeout(() => {}, 300_000);"), {
+      cwd: clone,
+    });
+    expect(String(await once(holder.stdout, 'data'))).toBe('in\n');
+    const waiting = spawn(process.execPath, evaluated(''), { cwd: clone });
+    expect(String(await once(waiting.stdout, 'data'))).toMatch(/^another process is setting up this directory/);
+    const contending = contend();
+    holder.kill('SIGKILL');
+    await contending;
+    if (waiting.exitCode === null) await once(waiting, 'exit');
   });
 });
 
