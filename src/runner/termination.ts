@@ -24,7 +24,7 @@ export interface RunSoFar {
 }
 
 /** Schedulers signal all processes of a job: the app may have died of it before we hear. */
-const SETTLE_MS = 100;
+const SETTLE_MS = 500;
 const ASK_MS = 3_000;
 /** Less than the time between SIGTERM and SIGKILL (Slurm's KillWait: 30 s), and more than the grace of the app. */
 const DEADLINE_MS = 10_000;
