@@ -10,8 +10,9 @@ const ON_EACH_DATABASE = [
 
 export default defineConfig({
   test: {
-    testTimeout: 60_000,
-    hookTimeout: 120_000,
+    // longer than `until` waits, which says for what
+    testTimeout: 180_000,
+    hookTimeout: 300_000,
     pool: 'forks',
     maxWorkers: 2,
     // only those wait side by side that wait for Slurm's own times

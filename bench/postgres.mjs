@@ -3,7 +3,8 @@ import { execFileSync } from 'node:child_process';
 import { appendFileSync, chownSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import pg from 'pg';
-import { freePort, remove, temporary } from './place.mjs';
+import { freePort } from '../scripts/free-ports.mjs';
+import { remove, temporary } from './place.mjs';
 
 const BIN = '/usr/lib/postgresql/15/bin';
 

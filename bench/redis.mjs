@@ -1,7 +1,8 @@
 /** Debian's redis-server of the benchmark's own, on a free port: appends every write, and syncs once a second. */
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { freePort, remove, temporary } from './place.mjs';
+import { freePort } from '../scripts/free-ports.mjs';
+import { remove, temporary } from './place.mjs';
 
 const REDIS = '/usr/bin/redis-server';
 

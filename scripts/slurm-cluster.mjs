@@ -4,15 +4,15 @@
  * changes nothing outside the directory. No accounting, no cgroups.
  */
 import { spawn, spawnSync } from 'node:child_process';
-import { randomBytes, randomInt } from 'node:crypto';
+import { randomBytes } from 'node:crypto';
 import { chmodSync, existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { hostname, userInfo } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { freePorts } from './free-ports.mjs';
 
 const SBIN = ['/usr/sbin', '/sbin', ...(process.env.PATH ?? '').split(':')];
-const PATIENCE_MS = 30_000;
+const PATIENCE_MS = 120_000;
 /** Longer than KillWait. */
 const SETTLE_MS = 10_000;
 const LOOK_MS = 50;
@@ -94,26 +94,6 @@ function mungeArguments(directory) {
     `--log-file=${file('log')}`,
     `--seed-file=${file('seed')}`,
   ];
-}
-
-/** Below those that the kernel gives to connections: one of these would soon be somebody else's. */
-const PORTS = { from: 12_000, to: 32_000 };
-
-async function freePorts(count) {
-  const found = new Set();
-  while (found.size < count) {
-    const port = randomInt(PORTS.from, PORTS.to);
-    if (await isFree(port)) found.add(port);
-  }
-  return [...found];
-}
-
-function isFree(port) {
-  const server = createServer();
-  return new Promise((done) => {
-    server.once('error', () => done(false));
-    server.listen(port, '127.0.0.1', () => server.close(() => done(true)));
-  });
 }
 
 function configuration(directory, { names, ports, cpus, memoryMb, partitions, credentialSeconds }, settings) {

@@ -45,7 +45,7 @@ describe('with a program of its own that holds its output open', () => {
   }
 
   it('is killed with that when its time is up', async () => {
-    const ran = sh(`${inner} echo well; sleep 60'; echo never`, { timeoutMs: 1000 });
+    const ran = sh(`${inner} echo well; sleep 60'; echo never`, { timeoutMs: 3_000 });
     expect(await ran).toEqual({ code: null, stdout: 'well\n', stderr: '', how: 'late' });
     await eachIsGone();
   });

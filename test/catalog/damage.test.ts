@@ -194,7 +194,7 @@ describe('a git that never answers', () => {
     writeFileSync(join(bin, 'git'), `#!/bin/sh\nsleep 300 & echo $! > ${pids}\nwait\n`);
     chmodSync(join(bin, 'git'), 0o755);
     await withPath(`${bin}${delimiter}${process.env.PATH}`, () =>
-      expect(runGit(['x'], { timeoutMs: 300 })).rejects.toMatchObject({ kind: 'timeout' }),
+      expect(runGit(['x'], { timeoutMs: 3_000 })).rejects.toMatchObject({ kind: 'timeout' }),
     );
     const pid = readFileSync(pids, 'utf8').trim();
     await expect.poll(() => stateOf(pid)).toMatch(/^(gone|Z)$/);

@@ -214,10 +214,12 @@ export function schedulerConformance(name: string, open: () => Promise<Scheduler
       h.scheduler.onChange(() => {
         hints += 1;
       });
-      const id = await submit(h, { ...shell('echo up; sleep 0.2'), cpus });
+      const id = await submit(h, { ...shell('echo up; sleep 100'), cpus });
       await said(h, id, 'up');
       expect((await h.scheduler.capacity()).jobs).toBeLessThan(idle.jobs);
       const before = hints;
+      h.server.terminate(id);
+      await h.scheduler.cancel([refOf(h, id)]);
       await closed(h, id);
       await until('a hint', async () => hints > before);
     });

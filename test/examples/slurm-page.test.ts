@@ -1,9 +1,9 @@
 /** The entry that docs/slurm.md gives, on a cluster: only its addresses and paths are others here. */
 import { mkdtempSync, readFileSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { expect, test } from 'vitest';
+import { freePort } from '../../scripts/free-ports.mjs';
 import { createClient } from '../../src/client/client.js';
 import { RawJson } from '../../src/contract/raw-json.js';
 import { addLabApp } from '../support/lab-app.js';
@@ -14,16 +14,6 @@ import { until } from '../support/until.js';
 
 const root = resolve(import.meta.dirname, '../..');
 const page = readFileSync(join(root, 'docs/slurm.md'), 'utf8');
-
-function freePort(): Promise<string> {
-  const server = createServer();
-  return new Promise((done) => {
-    server.listen(0, '127.0.0.1', () => {
-      const { port } = server.address() as { port: number };
-      server.close(() => done(String(port)));
-    });
-  });
-}
 
 function entryFor(replaced: Readonly<Record<string, string>>): object {
   let [, text = ''] = /```json\n([\s\S]*?)```/.exec(page) ?? [];
@@ -37,7 +27,7 @@ function entryFor(replaced: Readonly<Record<string, string>>): object {
 test('the entry of docs/slurm.md keeps small jobs on this machine and sends big ones to the cluster', async () => {
   const cluster = await openCluster();
   const directory = mkdtempSync(join(tmpdir(), 'reprise-node-'));
-  const port = await freePort();
+  const port = String(await freePort());
   const config = entryFor({
     '10.0.0.5': '127.0.0.1',
     '7878': port,

@@ -1,6 +1,6 @@
 /** Runs on machines where no cgroup can be made. */
 import { randomBytes } from 'node:crypto';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
@@ -8,11 +8,18 @@ import { runToEnd } from '../../src/runner/process.js';
 import { createSampledUsage } from '../../src/runner/sampled-usage.js';
 import { MARK } from '../../src/runner/tree.js';
 import { isAlive } from '../support/local-scheduler.js';
+import { until } from '../support/until.js';
 
 const directory = mkdtempSync(join(tmpdir(), 'reprise-sampled-'));
 afterAll(() => rmSync(directory, { recursive: true, force: true }));
 
-async function run(script: string, timeoutMs = 60_000) {
+/** Whole ones. */
+function linesOf(name: string): string[] {
+  const file = join(directory, name);
+  return existsSync(file) ? readFileSync(file, 'utf8').split('\n').slice(0, -1) : [];
+}
+
+async function run(script: string, canceled = new AbortController()) {
   const dispatchId = randomBytes(12).toString('hex');
   const cgroup = createSampledUsage('').take(dispatchId, 100);
   const exit = await runToEnd({
@@ -21,8 +28,8 @@ async function run(script: string, timeoutMs = 60_000) {
     cwd: directory,
     env: { PATH: process.env.PATH ?? '', [MARK]: dispatchId },
     cgroup,
-    timeoutMs,
-    canceled: new AbortController().signal,
+    timeoutMs: 60_000,
+    canceled: canceled.signal,
     onStarted: () => {},
     sink: { push: () => {}, isFull: false, whenDrained: (then) => then() },
   });
@@ -34,8 +41,13 @@ async function run(script: string, timeoutMs = 60_000) {
 describe('a run without a cgroup', () => {
   it('is told with the cpu time of all its children, and with their memory', async () => {
     const spin = 'i=0; while [ $i -lt 200000 ]; do i=$((i+1)); done';
-    const hog = 'x=$(head -c 40000000 /dev/zero | tr "\\0" x); sleep 0.3';
-    const { usage } = await run(`sh -c '${spin}' & sh -c '${hog}' & sh -c '${hog}' & wait`);
+    const hog = 'x=$(head -c 40000000 /dev/zero | tr "\\0" x); echo >> held; until [ -e seen ]; do sleep 0.05; done';
+    const running = run(`sh -c '${spin}' & sh -c '${hog}' & sh -c '${hog}' & wait`);
+    await until('both to hold their memory', async () => linesOf('held').length === 2);
+    // a look is due within a second; one that was late has come before a timer that was set later
+    await new Promise((next) => setTimeout(next, 1_500));
+    writeFileSync(join(directory, 'seen'), '');
+    const { usage } = await running;
     expect(usage.cpuSeconds).toBeGreaterThan(0.1);
     // two at once: more than the peak of one
     expect(usage.peakMemoryMb).toBeGreaterThan(75);
@@ -48,10 +60,11 @@ describe('a run without a cgroup', () => {
   });
 
   it('is ended with all that it started, also in sessions of their own', async () => {
-    const { exit } = await run('setsid sleep 300 & echo $! > pids; sleep 300 & echo $! >> pids; wait', 300);
-    expect(exit.reason).toBe('timeout');
-    const pids = readFileSync(join(directory, 'pids'), 'utf8').trim().split('\n').map(Number);
-    expect(pids).toHaveLength(2);
-    expect(pids.filter(isAlive)).toEqual([]);
+    const canceled = new AbortController();
+    const running = run('setsid sleep 300 & echo $! > pids; sleep 300 & echo $! >> pids; wait', canceled);
+    await until('both to be started', async () => linesOf('pids').length === 2);
+    canceled.abort();
+    expect((await running).exit.reason).toBe('canceled');
+    expect(linesOf('pids').map(Number).filter(isAlive)).toEqual([]);
   });
 });

@@ -1,5 +1,5 @@
 /** On a real Slurm: what happens to jobs when the server, the controller or somebody else intervenes. */
-import { existsSync, statSync } from 'node:fs';
+import { copyFileSync, existsSync, renameSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { until } from '../support/until.js';
@@ -160,6 +160,7 @@ it(
     await w.start({ point: 'dispatch.submitted', mark });
     const blockers = await w.submit('wait', CPUS).catch(() => [] as TracedJob[]);
     await until('the server to die', async () => existsSync(mark));
+    await w.kill();
     await w.start();
     for (const one of blockers) await w.waitFor(one, 'to run', ({ status }) => status === 'running');
     for (const one of blockers)
@@ -176,15 +177,17 @@ describe('slurmctld', () => {
     timeout: 4 * MINUTES,
   }, async () => {
     const blockers = await fill();
-    // after a change it writes all it has, and then nothing more for five seconds
     await w.cluster.run('sbatch', '--hold', '--output=/dev/null', '--wrap=true');
     const acknowledged = Date.now();
-    const writtenAt = () => statSync(join(w.cluster.directory, 'state', 'job_state')).mtimeMs;
-    await until('slurmctld to write what it has', async () => writtenAt() > acknowledged);
+    const state = join(w.cluster.directory, 'state', 'job_state');
+    await until('slurmctld to write what it has', async () => statSync(state).mtimeMs > acknowledged);
+    copyFileSync(state, `${state}.before`);
     const jobs = await w.submit('plain', 5);
     await queued(jobs[4] as TracedJob);
     const lost = await slurmIdOf(jobs[0] as TracedJob);
     await w.cluster.controller.stop('SIGKILL');
+    // as if it had been killed before it wrote what it acknowledged since, which it may do at any time
+    renameSync(`${state}.before`, state);
     await w.cluster.controller.start();
     await controllerIsUp();
     const known = await w.cluster.run('squeue', '-h', '-o', '%F');

@@ -12,9 +12,9 @@ import {
   symlinkSync,
   writeFileSync,
 } from 'node:fs';
-import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir, userInfo } from 'node:os';
 import { join } from 'node:path';
+import { freePort } from '../../scripts/free-ports.mjs';
 import type { ClusterOptions } from '../../scripts/slurm-cluster.mjs';
 import type { Client } from '../../src/client/client.js';
 import type { Config } from '../../src/config/schema.js';
@@ -255,11 +255,3 @@ export class SlurmWorld {
 
 type Job = Awaited<ReturnType<SlurmWorld['jobOf']>>;
 const ENDED = ['completed', 'error', 'terminated'];
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((done) => server.listen(0, '127.0.0.1', done));
-  const { port } = server.address() as AddressInfo;
-  await new Promise((done) => server.close(done));
-  return port;
-}

@@ -66,12 +66,8 @@ it('the same process is refused too, by any path to the directory', async () => 
 it('a killed process that nobody has reaped holds nothing', async () => {
   const holder = start({ unreaped: true });
   await opened(holder);
-  const pid = Number(
-    holder
-      .lines()
-      .find((line) => line.startsWith('pid '))
-      ?.slice(4),
-  );
+  const told = await until('its pid', async () => holder.lines().find((line) => line.startsWith('pid ')));
+  const pid = Number(told.slice(4));
   process.kill(pid, 'SIGKILL');
   await until('a zombie', async () => /^\d+ \(.*\) Z/.test(readFileSync(`/proc/${pid}/stat`, 'utf8')));
   expect(readFile().pid).toBe(pid);

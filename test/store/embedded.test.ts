@@ -156,7 +156,8 @@ describe('the thread', () => {
     }, 5);
     await db.query(pause, [0.5]);
     clearInterval(ticking);
-    expect(ticks).toBeGreaterThan(10);
+    // of a hundred; a loop that is held up has one
+    expect(ticks).toBeGreaterThan(2);
   });
 
   it('that ends is told once, refuses what was asked, and what is asked later', async () => {

@@ -153,14 +153,17 @@ describe('a transaction on a server', () => {
   });
 
   it('waits for a connection while all are busy, and says so when none comes free in time', async () => {
-    const db = await connect({ poolSize: 2, waitMs: 300 });
+    const db = await connect({ poolSize: 2, waitMs: 3_000 });
+    let busy = 0;
     const met = meeting(3);
-    const hold = () =>
+    const hold = (counter: string) =>
       db.transaction(async (tx) => {
-        await tx.query(add, [Math.random() < 0.5 ? 'none' : 'nothing']);
+        await tx.query(add, [counter]);
+        busy += 1;
         await met();
       });
-    const held = [hold(), hold()];
+    const held = [hold('none'), hold('nothing')];
+    await until('both to be in their transactions', async () => busy === 2);
     const error = await failureOf(db.query(read, ['a']));
     expect(error).toMatchObject({ code: 'UNAVAILABLE' });
     expect(error?.message).toMatch(/all 2 connections to 127.0.0.1:\d+ are busy; .*--database-pool/);
@@ -170,10 +173,11 @@ describe('a transaction on a server', () => {
   });
 
   it('is ended by the statement timeout and by the lock timeout, with a sentence', async () => {
-    const db = await connect({ statementTimeoutMs: 200, lockTimeoutMs: 100 });
-    const slow = await failureOf(db.query(pause, [5]));
+    const hurried = await connect({ statementTimeoutMs: 500 });
+    const slow = await failureOf(hurried.query(pause, [30]));
     expect(slow).toMatchObject({ code: 'UNAVAILABLE' });
     expect(slow?.message).toMatch(/took longer over this than the statement timeout allows/);
+    const db = await connect({ lockTimeoutMs: 100 });
     const other = await connect();
     const locked = await other.transaction(async (tx) => {
       await tx.query(add, ['a']);
@@ -279,12 +283,12 @@ describe('a database that cannot be used is refused with a sentence that says wh
   it('nobody listens', async () => {
     const free = await cuttingProxy(1, 'x');
     await free.close();
-    const sentence = await refusalOf({ url: at(`owner:sesame@127.0.0.1:${free.port}/x`), waitMs: 100 });
+    const sentence = await refusalOf({ url: at(`owner:sesame@127.0.0.1:${free.port}/x`) });
     expect(sentence).toMatch(/no PostgreSQL server listens at 127\.0\.0\.1:\d+; start it, or correct/);
   });
 
   it('a socket that is not there', async () => {
-    const sentence = await refusalOf({ url: at('/x?host=/nowhere&user=owner'), waitMs: 100 });
+    const sentence = await refusalOf({ url: at('/x?host=/nowhere&user=owner') });
     expect(sentence).toMatch(/there is no socket \/nowhere\/\.s\.PGSQL\.5432/);
   });
 
@@ -334,7 +338,7 @@ describe('a database that cannot be used is refused with a sentence that says wh
   it('no connection left', async () => {
     await server.sql('create role few login connection limit 1');
     await connect({ url: server.url('test_1', 'few'), poolSize: 1 }).catch(() => undefined);
-    expect(await refusalOf({ url: server.url('test_1', 'few'), waitMs: 100 })).toMatch(
+    expect(await refusalOf({ url: server.url('test_1', 'few') })).toMatch(
       /has no connection left; .*max_connections.*--database-pool/,
     );
   });

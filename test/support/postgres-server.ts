@@ -1,10 +1,10 @@
 /** A PostgreSQL 15 server of a test's own, as a user that may run one, on a free port and a socket; it can be killed. */
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { appendFileSync, chownSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import pg from 'pg';
+import { freePort } from '../../scripts/free-ports.mjs';
 import { isAlive } from '../../src/runner/tree.js';
 import { until } from './until.js';
 
@@ -179,14 +179,4 @@ function ownerOf(directory: string): Owner {
   const owner = { uid: id('-u'), gid: id('-g') };
   chownSync(directory, owner.uid, owner.gid);
   return owner;
-}
-function freePort(): Promise<number> {
-  const server = createServer();
-  return new Promise((done, failed) => {
-    server.once('error', failed);
-    server.listen(0, '127.0.0.1', () => {
-      const address = server.address();
-      server.close(() => done(typeof address === 'object' && address !== null ? address.port : 0));
-    });
-  });
 }

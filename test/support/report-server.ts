@@ -1,7 +1,7 @@
 /** The server's side of worker reports, in memory, by the table of `src/engine/worker-reports.ts`. */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { pipeline } from 'node:stream/promises';
+import { freePort } from '../../scripts/free-ports.mjs';
 import { createArchives } from '../../src/catalog/archives.js';
 import type {
   FinishReport,
@@ -42,6 +42,10 @@ export interface ReportServer {
   held: Promise<void>;
   /** How many reports each call carried. */
   readonly calls: number[];
+  /** How many of them carried nothing but lines, which leave alone when they have waited for others. */
+  callsWithLinesOnly: number;
+  /** How often a runner asked only for what it may have been given before. */
+  askedAgain: number;
   tokenOf(dispatchId: string): string;
   /** Dispatches that a runner is given when it asks for another. */
   readonly waiting: string[];
@@ -57,16 +61,15 @@ export interface ReportServer {
 export async function openReportServer(): Promise<ReportServer> {
   const recorded = new Map<string, Recorded>();
   let server: Server | undefined;
-  let url = '';
-  let port = 0;
+  const port = await freePort();
   const self: ReportServer = {
-    get url() {
-      return url;
-    },
+    url: `http://127.0.0.1:${port}`,
     recorded,
     downloads: 0,
     held: Promise.resolve(),
     calls: [],
+    callsWithLinesOnly: 0,
+    askedAgain: 0,
     tokenOf: (dispatchId) => `token-of-${dispatchId}`,
     waiting: [],
     terminate(dispatchId) {
@@ -87,19 +90,21 @@ export async function openReportServer(): Promise<ReportServer> {
           if (request.url !== WORKER_REPORTS_PATH) return response.writeHead(404).end();
           const { reports } = JSON.parse(Buffer.concat(chunks).toString()) as WorkerReports;
           self.calls.push(reports.length);
+          if (reports.every(hasLinesOnly)) self.callsWithLinesOnly += 1;
           const answers = reports.map((report) => carryOut(self, report));
           if (self.loseAnswers) return response.destroy();
           response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify({ answers }));
         });
       });
       await new Promise<void>((done) => server?.listen(port, '127.0.0.1', done));
-      port = (server.address() as AddressInfo).port;
-      url = `http://127.0.0.1:${port}`;
     },
   };
   await self.open();
   return self;
 }
+
+const hasLinesOnly = ({ logs, start, finish, gone, next }: WorkerReport): boolean =>
+  logs !== undefined && [start, finish, gone, next].every((part) => part === undefined);
 
 const archives = createArchives();
 
@@ -121,6 +126,7 @@ async function sendFiles(server: ReportServer, request: IncomingMessage, respons
 /** As the engine gives it: one that waits, or what this run was given before. */
 function given(server: ReportServer, next: NonNullable<WorkerReport['next']>, isRepeated: boolean) {
   const { host, run, only_given: onlyGiven } = next;
+  if (onlyGiven) server.askedAgain += 1;
   const before = [...server.recorded].find(([, row]) => row.run === run && !row.closed)?.[0];
   const id = isRepeated || onlyGiven ? before : server.waiting.pop();
   if (id === undefined) return {};

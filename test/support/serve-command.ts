@@ -1,9 +1,10 @@
 /** `reprise serve` as its users start it: the built command in a process of its own, with a data directory of its own. */
 import { type ChildProcess, spawn } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import type { Readable } from 'node:stream';
+import { removeTree } from './remove-tree.js';
 import { until } from './until.js';
 
 const main = resolve(import.meta.dirname, '../../dist/cli/main.js');
@@ -62,7 +63,7 @@ export async function serveCommand(options: {
   };
   const url = await until('the server to listen', address, 100).catch((error: unknown) => {
     child.kill('SIGKILL');
-    rmSync(dataDir, { recursive: true, force: true });
+    removeTree(dataDir);
     throw error;
   });
   return {
@@ -74,7 +75,7 @@ export async function serveCommand(options: {
       child.kill('SIGTERM');
       const code = await exited;
       // the runner host outlives servers, and goes with its directory
-      rmSync(dataDir, { recursive: true, force: true });
+      removeTree(dataDir);
       return code;
     },
   };

@@ -67,7 +67,10 @@ export class SlurmEngine {
       requeue: false,
       log: () => {},
       now: () => this.now,
-      patienceMs: 1_500,
+      // long, unless it is to pass
+      get patienceMs() {
+        return fake.hangs === null ? 60_000 : 5_000;
+      },
     });
     const parts = { schedulers: new Map([[scheduler.name, scheduler]]), schedulerFor: () => scheduler };
     this.h = openEngine(db, parts, undefined, { turn: (run) => run(this.hears) });

@@ -1,0 +1,3 @@
+/** On loopback, all different. */
+export function freePorts(count: number): Promise<number[]>;
+export function freePort(): Promise<number>;
