@@ -5,7 +5,7 @@ import type { Entry } from './journal.js';
 import type { Place } from './line.js';
 import { LogSpool } from './log-spool.js';
 import type { AskNext, Channel, Reporter } from './reporter.js';
-import { type End, type Machine, run } from './run.js';
+import { type Dispatch, type Machine, run } from './run.js';
 import { startTimeOf } from './tree.js';
 
 export interface Surroundings {
@@ -18,7 +18,7 @@ export interface Surroundings {
   readonly onSpawned: () => void;
   /** For a successor. Not waited for: what is lost with it is said again, or ends as lost. */
   readonly note: (entry: Entry) => void;
-  readonly hasLastWord: (end: End) => Promise<boolean>;
+  readonly hasLastWord: Dispatch['hasLastWord'];
   readonly next?: AskNext;
 }
 

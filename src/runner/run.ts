@@ -43,7 +43,7 @@ export interface Dispatch {
    * Whether what is known here counts. False: the scheduler knows how this ended, or another process carries the dispatch
    * out; then nothing but lines is said.
    */
-  hasLastWord(end: End): Promise<boolean>;
+  hasLastWord(end: End, finish: FinishReport | null): Promise<boolean>;
   /** Noted for a successor. */
   onStarted(pid: number): void;
   onEnded(finish: FinishReport): void;
@@ -53,7 +53,7 @@ export interface Dispatch {
 export async function run(machine: Machine, dispatch: Dispatch): Promise<'gone' | 'left'> {
   const { end, finish } = await carryOut(machine, dispatch);
   dispatch.freeSlot();
-  if (!(await dispatch.hasLastWord(end))) {
+  if (!(await dispatch.hasLastWord(end, finish))) {
     await dispatch.channel.leave();
     return 'left';
   }

@@ -17,7 +17,7 @@ import type { Entry } from './journal.js';
 import type { Place } from './line.js';
 import { uniqueName } from './process-identity.js';
 import { type AskNext, Reporter } from './reporter.js';
-import type { End, Machine } from './run.js';
+import type { Machine } from './run.js';
 import { type DispatchInHand, type DispatchRun, runDispatch } from './run-dispatch.js';
 import { createSampledUsage } from './sampled-usage.js';
 import { createTaskPlaces, type TaskPlace, type TaskPlaces } from './task-places.js';
@@ -132,7 +132,7 @@ function begin(task: Task, one: DispatchInHand): Begun {
       hasSpawned = true;
     },
     note: (entry) => tryNote(place, entry),
-    hasLastWord: (end: End) => termination.leavesLastWord(end),
+    hasLastWord: termination.leavesLastWord,
     next,
   });
   termination.attach({
