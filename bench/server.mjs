@@ -68,6 +68,7 @@ async function announced(child) {
 
 const METHODS = {
   true: { command: ['true'] },
+  one: { command: ['sh', '-c', 'echo 1 > output.json'] },
   hold: { command: ['sleep', '86400'] },
   now: { command: ['sh', '-c', 'date +%s%N > output.json'] },
   window: { command: ['node', '{app}/window.mjs'] },
