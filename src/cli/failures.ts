@@ -60,10 +60,9 @@ export async function batchItems(
     ...(o.asAdmin && { as_admin: true }),
   };
   const read = (at: { limit: number; cursor?: string }) => session.call('listItems', { ...filter, ...at });
-  const most = o.most ?? Number.POSITIVE_INFINITY;
-  const { items } = await allPages(read, most, MOST_A_PAGE);
+  const { items, next_cursor: rest } = await allPages(read, o.most ?? Number.POSITIVE_INFINITY, MOST_A_PAGE);
   // pages are in the order of the newest jobs, so that none is missed; all of them are told in the order of submission
-  return items.length < most ? items.sort(byRoot) : items;
+  return rest === null ? items.sort(byRoot) : items;
 }
 
 const byRoot = (a: BatchItem, b: BatchItem) => Number(a.root_id > b.root_id) - Number(a.root_id < b.root_id);
