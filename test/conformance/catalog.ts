@@ -107,8 +107,7 @@ export function catalogConformance(name: string, holdsApps: boolean, open: () =>
         Array.from({ length: 10_000 }, () => ({ method: 'demo.plain', version: one })),
       );
       expect(answers.every((answer) => answer.ok && answer.spec.commit === one)).toBe(true);
-      // one git or one call each would take far longer
-      expect(performance.now() - begun).toBeLessThan(10_000);
+      expect(performance.now() - begun).toBeLessThan(2_000);
     });
 
     it.each(['plain', 'demo.', '.plain', 'demo.plain.x', '', '.', ' . ', 'demo.pl\u0000ain', 'demo.\ud800\u0007'])(

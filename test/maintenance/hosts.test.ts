@@ -139,7 +139,7 @@ describe('a machine whose lease is lost', () => {
   it('is left alone while its lease holds, and while its runner still reports', async () => {
     const [, waiting] = await twoJobsThere();
     await steady(here);
-    await silent(there.h.scheduler.host, 30);
+    await silent(there.h.scheduler.host, 59);
     expect(await takeOver()).toBe(0);
     await silent(there.h.scheduler.host, 61);
     await there.h.engine.report([{ token: submissionOf(waiting).token }]);

@@ -73,12 +73,13 @@ const pidsOf = (id: string) =>
 describe('a task', () => {
   it('carries out its dispatch, says all of it in two calls, ends with 0 and leaves nothing but the checkout', async () => {
     const id = record('cat "$REPRISE_APP/hello.txt"; cp input.json output.json');
-    const before = callsWithMore();
+    const [before, withLines] = [callsWithMore(), server.callsWithLinesOnly];
     const task = start(id);
     expect([await task.ended, task.said]).toEqual([0, '']);
     expect(row(id)).toMatchObject({ status: 'completed', closed: true, starts: 1, finish: { output: '{"a":1.0}' } });
     expect(words(id)).toEqual(['hello']);
     expect(callsWithMore() - before).toBe(2);
+    expect(server.callsWithLinesOnly - withLines).toBeLessThanOrEqual(1);
     expect([left(), readdirSync(join(node(), 'work'))]).toEqual([[], []]);
     expect(readdirSync(join(directory, 'checkouts'))).toEqual([mirror.commit]);
   });
@@ -190,7 +191,7 @@ describe('a task whose job was short', () => {
     const waiting = record(GOOD);
     // the last is given first
     server.waiting.push(waiting, ...ids.slice(1).toReversed());
-    const before = callsWithMore();
+    const [before, withLines] = [callsWithMore(), server.callsWithLinesOnly];
     const task = startAnother(ids[0] as string, 30);
     expect(await task.ended).toBe(0);
     expect(ids.map((id) => [row(id).status, row(id).starts, row(id).closed])).toEqual([
@@ -201,6 +202,8 @@ describe('a task whose job was short', () => {
     ]);
     expect([words(ids[1] as string), words(ids[2] as string)]).toEqual([['begun'], ['hello']]);
     expect([callsWithMore() - before, server.waiting.pop()]).toEqual([1 + ids.length, waiting]);
+    // two of them have a line
+    expect(server.callsWithLinesOnly - withLines).toBeLessThanOrEqual(2);
     expect([left(), readdirSync(join(node(), 'work'))]).toEqual([[], [ids[3]]]);
   });
 

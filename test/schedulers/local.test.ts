@@ -67,9 +67,9 @@ describe('a run', () => {
   });
 
   it('that ignores TERM after its timeout is killed', async () => {
-    const finish = await fails('trap "" TERM; echo stubborn; while :; do sleep 0.1; done', { timeout_ms: 2_000 });
+    const finish = await fails('trap "" TERM; echo stubborn; while :; do sleep 0.1; done', { timeout_ms: 2_300 });
     expect(finish).toMatchObject({ failure_class: 'time', exit_signal: 'SIGKILL' });
-    expect(finish?.error_message).toBe('it ran longer than its timeout of 2 s: stubborn');
+    expect(finish?.error_message).toBe('it ran longer than its timeout of 2300 ms: stubborn');
   });
 
   it('that heeds TERM after its timeout can clean up, and is over at once', async () => {
