@@ -1,5 +1,5 @@
 /** The disk for log lines that wait is full: a small tmpfs, in a mount namespace of the server's own. */
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
@@ -13,11 +13,15 @@ const LINES = 40_000;
 const TEXT = 'x'.repeat(100);
 /** Prints eight times what the tmpfs takes. */
 const LOUD = `
-while [ ! -e "$(tr -d '"' < input.json)/go" ]; do sleep 0.1; done
+directory=$(tr -d '"' < input.json)
+: > "$directory/loud"
+while [ ! -e "$directory/go" ]; do sleep 0.1; done
 i=0; while [ $i -lt ${LINES} ]; do echo "$i ${TEXT}"; i=$((i+1)); done
 echo '"done"' > output.json`;
 const PATIENT = `
-while [ ! -e "$(tr -d '"' < input.json)/end" ]; do sleep 0.1; done
+directory=$(tr -d '"' < input.json)
+: > "$directory/patient"
+while [ ! -e "$directory/end" ]; do sleep 0.1; done
 echo '"done"' > output.json`;
 
 /** Its mounts are its own, and end with the last process in it; anyone may have one with a user namespace. */
@@ -50,14 +54,8 @@ it('an app whose lines do not fit waits with them: no line is lost, and its neig
     ],
   });
   const [loud, patient] = items.map((item) => item.job_id as string) as [string, string];
-  await until(
-    'both to run',
-    async () => {
-      const { items: running } = await before.client.call('listJobs', { state: ['running'] });
-      return running.length === 2;
-    },
-    120,
-  );
+  // by the record they run before their host has heard that they may: a host without its server would wait with them
+  await until('both to begin', async () => ['loud', 'patient'].every((name) => existsSync(join(dataDir, name))));
   await before.kill();
   // nobody takes its lines now
   writeFileSync(join(dataDir, 'go'), '');
