@@ -218,16 +218,20 @@ describe('slurmctld', () => {
     'that takes a submission and does not say so: the jobs are found, and not handed over again',
     async () => {
       const pid = w.cluster.controller.pid as number;
-      // stopped after the ping and before the submission; it goes on when sbatch has given up
-      w.replaceSbatch(`kill -STOP ${pid}\n/usr/bin/sbatch "$@"\ncode=$?\nkill -CONT ${pid}\nexit $code`);
+      // stopped after the ping and before the submission; it goes on when sbatch has given up and that was seen
+      w.replaceSbatch(`kill -STOP ${pid}\nexec /usr/bin/sbatch "$@"`);
       const jobs = await w.submit('plain', 3);
-      const unsure = await w.waitFor(
-        jobs[0] as TracedJob,
-        'to be unsure',
-        (now) => now.wait_reason?.includes('timed out') === true,
-      );
-      expect(unsure.status).toBe('created');
-      w.replaceSbatch('exec /usr/bin/sbatch "$@"');
+      try {
+        const unsure = await w.waitFor(
+          jobs[0] as TracedJob,
+          'to be unsure',
+          (now) => now.wait_reason?.includes('timed out') === true,
+        );
+        expect(unsure.status).toBe('created');
+      } finally {
+        w.replaceSbatch('exec /usr/bin/sbatch "$@"');
+        process.kill(pid, 'SIGCONT');
+      }
       await allComplete(jobs);
       expect(await Promise.all(jobs.map(countDispatches))).toEqual([1, 1, 1]);
     },
