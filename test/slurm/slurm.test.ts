@@ -229,7 +229,7 @@ describe('slurmctld', () => {
         );
         expect(unsure.status).toBe('created');
       } finally {
-        w.replaceSbatch('exec /usr/bin/sbatch "$@"');
+        w.restoreSbatch();
         process.kill(pid, 'SIGCONT');
       }
       await allComplete(jobs);

@@ -92,7 +92,7 @@ export class SlurmWorld {
     for (const directory of [world.#traces, world.#programs, world.#dataDir, world.#held]) mkdirSync(directory);
     writeFileSync(world.#node, `#!/bin/sh\nHELD='${world.#held}'${NODE}\n`, { mode: 0o755 });
     for (const name of PROGRAMS) symlinkSync(`/usr/bin/${name}`, join(world.#programs, name));
-    world.replaceSbatch('exec /usr/bin/sbatch "$@"');
+    world.restoreSbatch();
     world.#port = await freePort();
     await world.start();
     const step = { command: ['sh', '-c', STEP], requirements: { cpus: 1, memory_mb: 20 } };
@@ -157,6 +157,9 @@ export class SlurmWorld {
   replaceSbatch(script: string): void {
     writeFileSync(join(this.#programs, 'sbatch'), `#!/bin/sh\n${script}\n`, { mode: 0o755 });
   }
+  restoreSbatch(): void {
+    this.replaceSbatch('exec /usr/bin/sbatch "$@"');
+  }
 
   async submit(kind: Kind, count = 1, more: object = {}): Promise<TracedJob[]> {
     const jobs = Array.from({ length: count }, () => ({ ...this.newJob(kind), ...more }));
@@ -181,7 +184,7 @@ export class SlurmWorld {
 
   /** Ends whatever a test left, so that the next one finds an idle cluster. */
   async empty(): Promise<void> {
-    this.replaceSbatch('exec /usr/bin/sbatch "$@"');
+    this.restoreSbatch();
     for (const path of this.#waiting) writeFileSync(`${path}.go`, '');
     await this.cluster.run('scancel', '--state=PENDING', `--user=${userInfo().username}`);
     const left = () => this.cluster.run('squeue', '-h', '-o', '%i');
